@@ -1,0 +1,130 @@
+interface ErrorCode {
+  /** The HTTP status; absent for verdicts on single events, which come in the body of a 202. */
+  status?: number
+  /** Whether the same request may succeed later, unchanged. */
+  retryable: boolean
+  /** One line: what to do. */
+  help: string
+}
+
+/** Every error that a request as a whole can end in. Clients switch on the code, never on the text. */
+export const REQUEST_ERRORS = {
+  invalid_json: { status: 400, retryable: false, help: 'Send JSON: one event, or { "batch": [event, …] }.' },
+  invalid_batch: {
+    status: 400,
+    retryable: false,
+    help: 'Send one event object, or { "batch": [event, …], "sent_at"?, "write_key"? }.',
+  },
+  invalid_encoding: {
+    status: 400,
+    retryable: false,
+    help: 'The body does not decode as its Content-Encoding says, or is not UTF-8.',
+  },
+  invalid_query: { status: 400, retryable: false, help: 'See /openapi.json for the parameters and their forms.' },
+  missing_write_key: {
+    status: 401,
+    retryable: false,
+    help: 'Send the write key as Authorization: Bearer, as the Basic user, as write_key in the body, or as ?write_key=.',
+  },
+  unknown_write_key: {
+    status: 401,
+    retryable: false,
+    help: 'No enabled source has this write key. Compare it with access.json or the event_sources table.',
+  },
+  unauthorized: {
+    status: 401,
+    retryable: false,
+    help: 'Send Authorization: Bearer with an operator token or the JWT of an admin.',
+  },
+  forbidden: { status: 403, retryable: false, help: 'This token is valid, but its bearer is not an admin.' },
+  origin_not_allowed: { status: 403, retryable: false, help: 'Add this origin to the allowed_origins of the source.' },
+  not_found: { status: 404, retryable: false, help: 'See /openapi.json for the paths.' },
+  method_not_allowed: { status: 405, retryable: false, help: 'See /openapi.json for the methods of this path.' },
+  payload_too_large: {
+    status: 413,
+    retryable: false,
+    help: 'Send at most 500 KB a request, counted before and after decoding; split the batch.',
+  },
+  too_many_events: { status: 413, retryable: false, help: 'Send at most 2500 events a request; split the batch.' },
+  unsupported_media_type: { status: 415, retryable: false, help: 'Send application/json or text/plain.' },
+  unsupported_encoding: {
+    status: 415,
+    retryable: false,
+    help: 'Send the body plain, or with Content-Encoding gzip, deflate or br.',
+  },
+  rate_limited: {
+    status: 429,
+    retryable: true,
+    help: 'Wait as long as Retry-After says, then send the same bytes again.',
+  },
+  internal: {
+    status: 500,
+    retryable: true,
+    help: 'A fault of ours; the log has it under this request id. Send the same bytes again.',
+  },
+  log_unavailable: {
+    status: 503,
+    retryable: true,
+    help: 'The event log took nothing. Send the same bytes again after Retry-After seconds.',
+  },
+  database_unavailable: {
+    status: 503,
+    retryable: true,
+    help: 'Postgres does not answer. Ask again after Retry-After seconds.',
+  },
+  shutting_down: {
+    status: 503,
+    retryable: true,
+    help: 'This process is stopping. Send the same bytes again after Retry-After seconds.',
+  },
+} as const satisfies Record<string, ErrorCode & { status: number }>
+
+/** Every verdict on a single event; the rest of its batch is not touched by it. */
+export const EVENT_ERRORS = {
+  invalid_event: { retryable: false, help: 'An event is a JSON object.' },
+  unknown_field: {
+    retryable: false,
+    help: 'Put your own data under properties; the fields are id, event_type, user_id, session_id, properties, created_at, stream, seq.',
+  },
+  invalid_event_type: { retryable: false, help: 'event_type is a string of 1 to 128 characters.' },
+  invalid_id: { retryable: false, help: 'id is a UUID, made once for each event; UUIDv7 is best.' },
+  invalid_user_id: { retryable: false, help: 'user_id is a UUID, or absent.' },
+  invalid_session_id: { retryable: false, help: 'session_id is a string of 1 to 128 characters, or absent.' },
+  invalid_properties: { retryable: false, help: 'properties is a JSON object, or absent.' },
+  invalid_created_at: {
+    retryable: false,
+    help: 'created_at is an ISO 8601 time with an offset, such as 2026-11-24T09:30:00.123Z, or absent.',
+  },
+  invalid_stream: { retryable: false, help: 'stream is a UUID, or absent.' },
+  invalid_seq: { retryable: false, help: 'seq is a whole number from 0 to 2147483647, or absent.' },
+  invalid_number: {
+    retryable: false,
+    help: 'A number in this event is larger than a double can hold; send it as a string.',
+  },
+  event_too_large: { retryable: false, help: 'An event is at most 32 KB of JSON.' },
+  too_deep: { retryable: false, help: 'properties nest at most 16 levels deep.' },
+} as const satisfies Record<string, ErrorCode>
+
+export type RequestErrorCode = keyof typeof REQUEST_ERRORS
+export type EventErrorCode = keyof typeof EVENT_ERRORS
+
+/** The body of every answer that is not 2xx. */
+export interface ErrorBody {
+  code: RequestErrorCode
+  message: string
+  help: string
+}
+
+/** An error that ends a request: the HTTP layer turns it into its status, an `ErrorBody` and, where retryable, Retry-After. */
+export class RequestError extends Error {
+  readonly code: RequestErrorCode
+  /** Seconds, for Retry-After; 429 and 503 always carry one. */
+  readonly retryAfterSeconds: number | undefined
+
+  constructor(code: RequestErrorCode, message: string, options: { cause?: unknown; retryAfterSeconds?: number } = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause })
+    this.name = 'RequestError'
+    this.code = code
+    this.retryAfterSeconds = options.retryAfterSeconds
+  }
+}

@@ -1,0 +1,43 @@
+import { z } from 'zod'
+
+/** Every setting that is wrong, at once, each with what it should be. */
+export class ConfigError extends Error {
+  constructor(problems: string[]) {
+    super(`These settings are wrong:\n${problems.map((problem) => `  ${problem}`).join('\n')}`)
+    this.name = 'ConfigError'
+  }
+}
+
+/**
+ * Reads a service's settings from the environment, through its zod object. Empty variables count as absent.
+ *
+ * @throws ConfigError naming every bad variable
+ */
+export function readConfig<Schema extends z.ZodObject>(
+  schema: Schema,
+  env: Record<string, string | undefined>,
+): z.output<Schema> {
+  const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined && value !== ''))
+  const result = schema.safeParse(given)
+  if (result.success) return result.data
+  throw new ConfigError(
+    result.error.issues.map((issue) => {
+      const name = String(issue.path[0] ?? '')
+      return `${name}=${given[name] ?? '(absent)'}: ${issue.message}`
+    }),
+  )
+}
+
+/** Settings that every service has. */
+export const commonSettings = {
+  HOST: z.string().default('127.0.0.1'),
+  PORT: z.coerce.number().int().min(0).max(65535).default(4000),
+  DATA_DIR: z.string().default('./data'),
+  LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
+}
+
+/** Settings of a service that takes the platform's JWTs: at most one of the two. */
+export const tokenSettings = {
+  JWT_SECRET: z.string().min(32, 'an HS256 secret has at least 32 characters').optional(),
+  JWKS_URL: z.url().optional(),
+}

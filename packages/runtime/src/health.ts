@@ -1,0 +1,35 @@
+/** The state of one part, as /readyz shows it. */
+export interface PartHealth {
+  ok: boolean
+  /** Why it is not, or what an operator wants to know of it, in a few words. */
+  detail?: string
+}
+
+/** Asks each part for its state; a check that throws or takes longer than 2 s counts as not ok, with its reason. */
+export type HealthCheck = () => Promise<PartHealth> | PartHealth
+
+export type Health = Record<string, PartHealth>
+
+const CHECK_DEADLINE_MS = 2000
+
+/** Runs all checks at once. */
+export async function checkHealth(checks: Record<string, HealthCheck>): Promise<{ ok: boolean; parts: Health }> {
+  const parts = Object.fromEntries(
+    await Promise.all(Object.entries(checks).map(async ([name, check]) => [name, await ask(check)] as const)),
+  )
+  return { ok: Object.values(parts).every((part) => part.ok), parts }
+}
+
+async function ask(check: HealthCheck): Promise<PartHealth> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<PartHealth>((resolve) => {
+    timer = setTimeout(() => resolve({ ok: false, detail: `no answer in ${CHECK_DEADLINE_MS} ms` }), CHECK_DEADLINE_MS)
+  })
+  try {
+    return await Promise.race([check(), late])
+  } catch (error) {
+    return { ok: false, detail: error instanceof Error ? error.message : String(error) }
+  } finally {
+    clearTimeout(timer)
+  }
+}

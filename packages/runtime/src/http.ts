@@ -1,0 +1,94 @@
+import { type ErrorBody, REQUEST_ERRORS, RequestError, type RequestErrorCode } from '@platform-events/contracts'
+import Fastify, { type FastifyBaseLogger, type FastifyError, type FastifyInstance } from 'fastify'
+import { checkHealth, type HealthCheck } from './health.ts'
+import type { Component } from './lifecycle.ts'
+import type { Logger } from './logger.ts'
+import type { Registry } from './metrics.ts'
+
+export interface HttpOptions {
+  logger: Logger
+  metrics: Registry
+  /** What /readyz asks, by the name of the part. */
+  checks: Record<string, HealthCheck>
+}
+
+/**
+ * The HTTP app that every service hangs its routes on: /livez, /readyz, /metrics, and every error as an `ErrorBody`
+ * from the closed table of codes. Nothing listens yet, so that a test can inject into it.
+ */
+export function buildHttp(options: HttpOptions): FastifyInstance {
+  const app = Fastify({
+    loggerInstance: options.logger as FastifyBaseLogger,
+    disableRequestLogging: true,
+    forceCloseConnections: 'idle',
+    requestTimeout: 30_000,
+    // Fastify's own JSON parser refuses a whole body for one __proto__ key; ours reads raw bytes.
+    onProtoPoisoning: 'ignore',
+    onConstructorPoisoning: 'ignore',
+  })
+  app.setErrorHandler((error: FastifyError | RequestError, request, reply) => {
+    const known = error instanceof RequestError ? error : fromFastify(error)
+    if (known.code === 'internal') request.log.error({ err: error, reqId: request.id }, 'request failed')
+    const { status, retryable, help } = REQUEST_ERRORS[known.code]
+    if (known.retryAfterSeconds !== undefined || status === 429 || status === 503)
+      reply.header('retry-after', Math.max(1, Math.ceil(known.retryAfterSeconds ?? 1)))
+    const body: ErrorBody & { retryable: boolean } = { code: known.code, message: known.message, help, retryable }
+    return reply.code(status).send(body)
+  })
+  app.setNotFoundHandler((request) => {
+    throw new RequestError('not_found', `There is nothing at ${request.method} ${request.url.split('?')[0]}.`)
+  })
+  app.get('/livez', async () => ({ ok: true }))
+  app.get('/readyz', async (_request, reply) => {
+    const health = await checkHealth(options.checks)
+    return reply.code(health.ok ? 200 : 503).send(health)
+  })
+  app.get('/metrics', async (_request, reply) =>
+    reply.type(options.metrics.contentType).send(await options.metrics.metrics()),
+  )
+  return app
+}
+
+/** Listens while it runs; its drain lets requests under way end and takes no new ones. */
+export function httpComponent(app: FastifyInstance, address: { host: string; port: number }): Component {
+  return {
+    name: 'http',
+    async start() {
+      await app.listen(address)
+    },
+    async drain() {
+      await app.close()
+    },
+    async stop() {},
+  }
+}
+
+/** Fastify's own errors, by its codes, as ours. */
+function fromFastify(error: FastifyError): RequestError {
+  return new RequestError(codeOf(error), messageOf(error), { cause: error })
+}
+
+function codeOf(error: FastifyError): RequestErrorCode {
+  switch (error.code) {
+    case 'FST_ERR_CTP_BODY_TOO_LARGE':
+      return 'payload_too_large'
+    case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
+      return 'unsupported_media_type'
+    case 'FST_ERR_CTP_EMPTY_JSON_BODY':
+    case 'FST_ERR_CTP_INVALID_JSON_BODY':
+      return 'invalid_json'
+    case 'FST_ERR_CTP_INVALID_CONTENT_LENGTH':
+      return 'invalid_encoding'
+    case 'FST_ERR_VALIDATION':
+      return 'invalid_query'
+    default:
+      return error.statusCode !== undefined && error.statusCode >= 400 && error.statusCode < 500
+        ? 'invalid_query'
+        : 'internal'
+  }
+}
+
+/** The text of an internal error is for the log only: it may name hosts or statements. */
+function messageOf(error: FastifyError): string {
+  return codeOf(error) === 'internal' ? 'Something failed on our side.' : error.message
+}

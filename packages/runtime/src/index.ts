@@ -1,0 +1,11 @@
+export { ConfigError, commonSettings, readConfig, tokenSettings } from './config.ts'
+export { checkHealth, type Health, type HealthCheck, type PartHealth } from './health.ts'
+export { buildHttp, type HttpOptions, httpComponent } from './http.ts'
+export { type Component, exitOnSignals, type RunningProcess, startComponents } from './lifecycle.ts'
+export { createLogger, type Logger } from './logger.ts'
+export { Counter, createMetrics, Gauge, Histogram, Registry } from './metrics.ts'
+export {
+  type PlatformIdentity,
+  platformJwtVerifier,
+  type VerifyPlatformJwt,
+} from './platform-jwt.ts'

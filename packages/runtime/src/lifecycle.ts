@@ -1,0 +1,87 @@
+import type { Logger } from './logger.ts'
+
+/** Everything long-lived has this shape. A process is a list of them in start order. */
+export interface Component {
+  name: string
+  /** Resolves when the component is ready for those that start after it. */
+  start(): Promise<void>
+  /** Takes nothing new and finishes what it holds. Called on all, last started first, before the first stop. */
+  drain?(): Promise<void>
+  /** Releases what start acquired. Called last started first. */
+  stop(): Promise<void>
+}
+
+export interface RunningProcess {
+  /** Drains, then stops all components; safe to call more than once. Resolves with whether all went well in time. */
+  shutdown(reason: string): Promise<boolean>
+}
+
+/** The most that each of the two phases of a shutdown may take. */
+const PHASE_DEADLINE_MS = 10_000
+
+/**
+ * Starts components in order. If one fails, those already started are stopped, last first, and its error is thrown.
+ */
+export async function startComponents(components: Component[], logger: Logger): Promise<RunningProcess> {
+  const started: Component[] = []
+  let done: Promise<boolean> | undefined
+  const shutdown = (reason: string): Promise<boolean> => {
+    done ??= stopAll(started, logger, reason)
+    return done
+  }
+  for (const component of components) {
+    try {
+      await component.start()
+    } catch (error) {
+      await shutdown(`${component.name} did not start`)
+      throw error
+    }
+    started.push(component)
+    logger.debug({ component: component.name }, 'started')
+  }
+  return { shutdown }
+}
+
+/**
+ * Shuts the process down on SIGINT or SIGTERM and then exits: 0 if all went well in time, else 1.
+ * A second signal exits at once.
+ */
+export function exitOnSignals(running: RunningProcess): void {
+  let signalled = false
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.on(signal, () => {
+      if (signalled) process.exit(130)
+      signalled = true
+      void running.shutdown(signal).then((well) => process.exit(well ? 0 : 1))
+    })
+  }
+}
+
+async function stopAll(started: Component[], logger: Logger, reason: string): Promise<boolean> {
+  logger.info({ reason }, 'stopping')
+  const lastFirst = [...started].reverse()
+  let well = true
+  for (const phase of ['drain', 'stop'] as const) {
+    for (const component of lastFirst) {
+      const work = component[phase]?.bind(component)
+      if (work) well = (await inTime(work, component.name, phase, logger)) && well
+    }
+  }
+  return well
+}
+
+async function inTime(work: () => Promise<void>, component: string, phase: string, logger: Logger): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined
+  const deadline = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`not done after ${PHASE_DEADLINE_MS} ms`)), PHASE_DEADLINE_MS)
+  })
+  try {
+    await Promise.race([work(), deadline])
+    return true
+  } catch (err) {
+    logger.error({ err, component, phase }, 'shutdown')
+    return false
+  } finally {
+    clearTimeout(timer)
+  }
+}
