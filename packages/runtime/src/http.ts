@@ -1,5 +1,5 @@
 import { type ErrorBody, REQUEST_ERRORS, RequestError, type RequestErrorCode } from '@platform-events/contracts'
-import Fastify, { type FastifyBaseLogger, type FastifyError, type FastifyInstance } from 'fastify'
+import Fastify, { type FastifyBaseLogger, type FastifyError, type FastifyInstance, LogController } from 'fastify'
 import { checkHealth, type HealthCheck } from './health.ts'
 import type { Component } from './lifecycle.ts'
 import type { Logger } from './logger.ts'
@@ -19,7 +19,7 @@ export interface HttpOptions {
 export function buildHttp(options: HttpOptions): FastifyInstance {
   const app = Fastify({
     loggerInstance: options.logger as FastifyBaseLogger,
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }),
     forceCloseConnections: 'idle',
     requestTimeout: 30_000,
     // Fastify's own JSON parser refuses a whole body for one __proto__ key; ours reads raw bytes.

@@ -3,9 +3,13 @@ import { type Logger, pino } from 'pino'
 export type { Logger } from 'pino'
 
 /**
- * A JSON logger on standard output. Lines carry fixed keys and never an event's properties or an IP;
- * ERROR means that a person must act now.
+ * A JSON logger. Lines carry fixed keys and never an event's properties or an IP; ERROR means that a person must act now.
+ *
+ * @param options.file where the lines go; absent: standard output
  */
-export function createLogger(options: { name: string; level: string }): Logger {
-  return pino({ name: options.name, level: options.level, base: { name: options.name } })
+export function createLogger(options: { name: string; level: string; file?: string }): Logger {
+  const settings = { level: options.level, base: { name: options.name } }
+  return options.file === undefined
+    ? pino(settings)
+    : pino(settings, pino.destination({ dest: options.file, mkdir: true }))
 }

@@ -1,0 +1,65 @@
+import { REQUEST_ERRORS, RequestError, type RequestErrorCode } from '@platform-events/contracts'
+import { expect, test } from 'vitest'
+import type { HealthCheck } from './health.ts'
+import { buildHttp } from './http.ts'
+import { createLogger } from './logger.ts'
+import { createMetrics } from './metrics.ts'
+
+function build(checks: Record<string, HealthCheck> = {}) {
+  return buildHttp({ logger: createLogger({ name: 'test', level: 'silent' }), metrics: createMetrics(), checks })
+}
+
+test('every error code becomes its status, with its help; 429 and 503 carry Retry-After', async () => {
+  const app = build()
+  app.get('/fail/:code', async (request) => {
+    const { code } = request.params as { code: RequestErrorCode }
+    throw new RequestError(code, 'said here', { retryAfterSeconds: code === 'rate_limited' ? 7.2 : 1 })
+  })
+  for (const [code, { status, help, retryable }] of Object.entries(REQUEST_ERRORS)) {
+    const answer = await app.inject(`/fail/${code}`)
+    expect(answer.statusCode).toBe(status)
+    expect(answer.json()).toEqual({ code, message: 'said here', help, retryable })
+  }
+  expect((await app.inject('/fail/rate_limited')).headers['retry-after']).toBe('8')
+  expect((await app.inject('/fail/log_unavailable')).headers['retry-after']).toBe('1')
+})
+
+test('an unforeseen error tells the client nothing of its text', async () => {
+  const app = build()
+  app.get('/fail', async () => {
+    throw new Error('password authentication failed for host db.internal')
+  })
+  const answer = await app.inject('/fail')
+  expect(answer.statusCode).toBe(500)
+  expect(answer.json().code).toBe('internal')
+  expect(answer.body).not.toContain('db.internal')
+})
+
+test('an unknown path is a 404 with the code', async () => {
+  const answer = await build().inject('/nowhere?secret=1')
+  expect(answer.statusCode).toBe(404)
+  expect(answer.json().code).toBe('not_found')
+  expect(answer.body).not.toContain('secret')
+})
+
+test('/readyz tells each part with its reason, and is 503 while one is not ok', async () => {
+  const parts: Record<string, HealthCheck> = {
+    database: () => ({ ok: true, detail: '3 connections' }),
+    log: () => {
+      throw new Error('disk full')
+    },
+  }
+  const answer = await build(parts).inject('/readyz')
+  expect(answer.statusCode).toBe(503)
+  expect(answer.json()).toEqual({
+    ok: false,
+    parts: { database: { ok: true, detail: '3 connections' }, log: { ok: false, detail: 'disk full' } },
+  })
+  expect((await build({ database: parts['database']! }).inject('/readyz')).statusCode).toBe(200)
+})
+
+test('/metrics speaks the Prometheus text format', async () => {
+  const answer = await build().inject('/metrics')
+  expect(answer.headers['content-type']).toContain('text/plain')
+  expect(answer.body).toContain('process_cpu_seconds_total')
+})

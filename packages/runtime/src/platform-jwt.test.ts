@@ -1,0 +1,31 @@
+import { SignJWT } from 'jose'
+import { expect, test } from 'vitest'
+import { platformJwtVerifier } from './platform-jwt.ts'
+
+const JWT_SECRET = 'a secret of at least thirty-two characters'
+const key = new TextEncoder().encode(JWT_SECRET)
+const user = '0b6b3d4e-64a2-4c60-9a53-0d4b2f6f8a11'
+
+function sign(secret: Uint8Array, expires = '1h') {
+  return new SignJWT({ role: 'authenticated' })
+    .setProtectedHeader({ alg: 'HS256' })
+    .setSubject(user)
+    .setExpirationTime(expires)
+    .sign(secret)
+}
+
+test('names the user of a valid token', async () => {
+  const verify = platformJwtVerifier({ JWT_SECRET })
+  expect(await verify(await sign(key))).toEqual({ userId: user, role: 'authenticated' })
+})
+
+test('refuses a token of another secret, one that is over, one without signature, and noise', async () => {
+  const verify = platformJwtVerifier({ JWT_SECRET })
+  const unsigned = `${btoa('{"alg":"none"}')}.${btoa(JSON.stringify({ sub: user }))}.`
+  const others = [await sign(new TextEncoder().encode('x'.repeat(32))), await sign(key, '-1h'), unsigned, 'noise', '']
+  for (const token of others) expect(await verify(token)).toBeNull()
+})
+
+test('without a secret or keys no token is valid', async () => {
+  expect(await platformJwtVerifier({})(await sign(key))).toBeNull()
+})
