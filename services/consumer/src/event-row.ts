@@ -1,0 +1,54 @@
+import type { TopicPartition } from '@platform-events/event-log'
+
+/** The record that a row came from: everything its rows share. */
+export interface RowOrigin {
+  topicPartition: TopicPartition
+  offset: number
+  sourceId: number
+  /** Microseconds since 1970. */
+  receivedAt: number
+  /** The record's bytes; the rows point into them. */
+  value: Buffer
+}
+
+/** One event on its way into platform_events. Times are microseconds since 1970; UUIDs are in lower case. */
+export interface EventRow {
+  origin: RowOrigin
+  /** 0-based line in the record, which begins at byte `start` of its value and ends before `end`. */
+  line: number
+  start: number
+  end: number
+  id: string
+  eventType: string
+  userId: string | null
+  sessionId: string | null
+  createdAt: number
+  rawCreatedAt: number | null
+  /** created_at may differ between two sendings of this event, so it is looked for by id over the neighbouring days. */
+  dedupeById: boolean
+  stream: string | null
+  seq: number | null
+  actorKey: bigint | null
+  /** The properties are these bytes of `propertiesIn`, JSON nobody has parsed. */
+  propertiesIn: Buffer
+  propertiesStart: number
+  propertiesEnd: number
+}
+
+/** Why a line is not stored, as the dead letters keep it. */
+export interface DeadLine {
+  origin: RowOrigin
+  line: number
+  start: number
+  end: number
+  eventId: string | null
+  reason: 'not_an_event' | 'refused'
+  sqlstate: string | null
+  message: string
+}
+
+/** What a record came to. */
+export interface DecodedRecord {
+  rows: EventRow[]
+  dead: DeadLine[]
+}
