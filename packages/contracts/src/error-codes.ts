@@ -37,6 +37,11 @@ export const REQUEST_ERRORS = {
     help: 'Send Authorization: Bearer with an operator token or the JWT of an admin.',
   },
   forbidden: { status: 403, retryable: false, help: 'This token is valid, but its bearer is not an admin.' },
+  cross_origin: {
+    status: 403,
+    retryable: false,
+    help: 'The session cookie writes from the page of this server only; from elsewhere send Authorization: Bearer.',
+  },
   origin_not_allowed: { status: 403, retryable: false, help: 'Add this origin to the allowed_origins of the source.' },
   not_found: { status: 404, retryable: false, help: 'See /openapi.json for the paths.' },
   method_not_allowed: { status: 405, retryable: false, help: 'See /openapi.json for the methods of this path.' },
@@ -71,6 +76,11 @@ export const REQUEST_ERRORS = {
     status: 503,
     retryable: true,
     help: 'Postgres does not answer. Ask again after Retry-After seconds.',
+  },
+  query_timeout: {
+    status: 504,
+    retryable: false,
+    help: 'The answer took too long to compute. Ask for a shorter period.',
   },
   shutting_down: {
     status: 503,

@@ -1,0 +1,3 @@
+export { buildQueryApp, type QueryAppOptions } from './app.ts'
+export { OPENAPI } from './openapi.ts'
+export { type QueryOptions, queryRoutes } from './routes.ts'

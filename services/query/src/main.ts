@@ -1,0 +1,50 @@
+import { createHash } from 'node:crypto'
+import { createPool } from '@platform-events/postgres'
+import {
+  type Component,
+  commonSettings,
+  createLogger,
+  createMetrics,
+  exitOnSignals,
+  httpComponent,
+  platformJwtVerifier,
+  readConfig,
+  startComponents,
+  tokenSettings,
+} from '@platform-events/runtime'
+import { z } from 'zod'
+import { buildQueryApp } from './app.ts'
+
+const settings = readConfig(
+  z.object({
+    ...commonSettings,
+    ...tokenSettings,
+    DATABASE_URL: z.string({ error: 'the address of Postgres, postgres://user:password@host:5432/database' }),
+    /** Signs session cookies; without it a restart ends the sessions. The same on all instances of this service. */
+    SESSION_SECRET: z.string().min(32, 'at least 32 characters').optional(),
+    QUERY_CONNECTIONS: z.coerce.number().int().min(1).default(4),
+  }),
+  process.env,
+)
+
+const logger = createLogger({ name: 'query', level: settings.LOG_LEVEL })
+const pool = createPool({
+  connectionString: settings.DATABASE_URL,
+  applicationName: 'platform-events query',
+  max: settings.QUERY_CONNECTIONS,
+})
+const app = await buildQueryApp({
+  pool,
+  verifyJwt: platformJwtVerifier(settings),
+  logger,
+  metrics: createMetrics(),
+  ...(settings.SESSION_SECRET === undefined
+    ? {}
+    : { sessionKey: createHash('sha256').update(settings.SESSION_SECRET).digest() }),
+})
+const postgres: Component = { name: 'postgres', start: async () => {}, stop: () => pool.end() }
+
+exitOnSignals(
+  await startComponents([postgres, httpComponent(app, { host: settings.HOST, port: settings.PORT })], logger),
+)
+logger.info({ host: settings.HOST, port: settings.PORT }, 'query service listens')

@@ -1,0 +1,39 @@
+import { Counter, Gauge, Histogram, type Registry } from '@platform-events/runtime'
+
+export interface QueryMetrics {
+  /** Runs a query and takes its time, failed or not. */
+  timed<T>(query: 'counts' | 'funnel' | 'tail', run: () => Promise<T>): Promise<T>
+  tailSubscribers: Gauge
+  tailDropped: Counter
+}
+
+/** The query service's own figures. */
+export function queryMetrics(registry: Registry): QueryMetrics {
+  const registers = [registry]
+  const duration = new Histogram({
+    name: 'query_duration_seconds',
+    help: 'Time of an analytics query, from the request to its answer',
+    labelNames: ['query', 'outcome'],
+    buckets: [0.005, 0.02, 0.1, 0.5, 1, 2, 5, 15],
+    registers,
+  })
+  return {
+    async timed(query, run) {
+      const done = duration.startTimer({ query })
+      try {
+        const answer = await run()
+        done({ outcome: 'ok' })
+        return answer
+      } catch (error) {
+        done({ outcome: 'error' })
+        throw error
+      }
+    },
+    tailSubscribers: new Gauge({ name: 'query_tail_subscribers', help: 'Open live tails', registers }),
+    tailDropped: new Counter({
+      name: 'query_tail_dropped_total',
+      help: 'Live tails that were closed because they read too slowly',
+      registers,
+    }),
+  }
+}

@@ -1,0 +1,93 @@
+import { LIMITS } from '@platform-events/contracts'
+import { z } from 'zod'
+import { countsQuery } from './counts.ts'
+import { funnelRequest } from './funnel.ts'
+import { tailQuery } from './tail-route.ts'
+
+const time = z.iso.datetime({ offset: true })
+const count = z.int().min(0)
+
+const event = z.strictObject({
+  id: z.uuid().optional().describe('Made once for each event; UUIDv7 is best. A retry sends the same.'),
+  event_type: z.string().min(1).max(LIMITS.EVENT_TYPE_CHARACTERS),
+  user_id: z.uuid().optional(),
+  session_id: z.string().min(1).max(LIMITS.SESSION_ID_CHARACTERS).optional(),
+  properties: z.record(z.string(), z.unknown()).optional(),
+  created_at: time.optional(),
+  stream: z.uuid().optional(),
+  seq: z.int().min(0).max(2147483647).optional(),
+})
+
+const batch = z.strictObject({
+  batch: z.array(event).max(LIMITS.EVENTS_PER_REQUEST),
+  sent_at: time.optional(),
+  write_key: z.string().optional(),
+  user_token: z.string().optional(),
+})
+
+const rejected = z.object({ index: count, id: z.string().optional(), code: z.string(), message: z.string() })
+
+const ingested = z.object({
+  accepted: count.describe('Events now durably in the event log'),
+  duplicates: count.optional(),
+  user_ids_dropped: count.optional(),
+  rejected: z.array(rejected),
+  server_time: time,
+})
+
+const counts = z.object({
+  counts: z.array(z.object({ event_type: z.string(), event_count: count })),
+  from: time,
+  to: time,
+})
+
+const rate = z.number().min(0).nullable()
+const funnel = z.object({
+  steps: z.array(
+    z.object({ step: count, event_type: z.string(), actors: count, from_previous: rate, from_first: rate }),
+  ),
+  from: time,
+  to: time,
+  window: z.string(),
+})
+
+const tailEvent = z.object({
+  id: z.uuid(),
+  event_type: z.string(),
+  user_id: z.uuid().nullable(),
+  session_id: z.string().nullable(),
+  properties: z.record(z.string(), z.unknown()),
+  created_at: time,
+  received_at: time,
+  source_id: z.int(),
+})
+
+const health = z.object({
+  ok: z.boolean(),
+  parts: z.record(z.string(), z.object({ ok: z.boolean(), detail: z.string().optional() })),
+})
+
+/** JSON Schemas of everything that crosses the wire. */
+export const SHAPES = {
+  Event: schemaOf(event),
+  Batch: schemaOf(batch),
+  IngestAnswer: schemaOf(ingested),
+  CountsQuery: schemaOf(countsQuery),
+  Counts: schemaOf(counts),
+  FunnelRequest: schemaOf(funnelRequest),
+  Funnel: schemaOf(funnel),
+  TailQuery: schemaOf(tailQuery),
+  TailEvent: schemaOf(tailEvent),
+  Health: schemaOf(health),
+}
+
+function schemaOf(shape: z.ZodType): JsonSchema {
+  const { $schema: _dialect, ...schema } = z.toJSONSchema(shape, { io: 'input' })
+  return schema as JsonSchema
+}
+
+/** As much of a JSON Schema as this service looks into. */
+export interface JsonSchema {
+  properties?: Record<string, JsonSchema>
+  [keyword: string]: unknown
+}

@@ -1,0 +1,69 @@
+import { RequestError } from '@platform-events/contracts'
+import { type Pool, type PoolClient, sqlstateOf } from '@platform-events/postgres'
+
+const STATEMENT_TIMEOUT_MS = 15_000
+
+/**
+ * Runs queries in one READ ONLY transaction, each bounded by a statement timeout.
+ *
+ * @throws RequestError database_unavailable (no connection, or Postgres cannot just now), query_timeout, invalid_query
+ *   (a value that Postgres refuses); any other error of Postgres as it is, which is our fault
+ */
+export async function readOnly<T>(
+  pool: Pool,
+  run: (client: PoolClient) => Promise<T>,
+  timeoutMs = STATEMENT_TIMEOUT_MS,
+): Promise<T> {
+  let client: PoolClient
+  try {
+    client = await pool.connect()
+  } catch (cause) {
+    throw unavailable(cause)
+  }
+  try {
+    await client.query(`begin read only; set local statement_timeout = ${Math.trunc(timeoutMs)}`)
+    const answer = await run(client)
+    await client.query('commit')
+    client.release()
+    return answer
+  } catch (error) {
+    await release(client)
+    throw asRequestError(error)
+  }
+}
+
+/** Gives the connection back if it still works, else throws it away. */
+async function release(client: PoolClient): Promise<void> {
+  try {
+    await client.query('rollback')
+    client.release()
+  } catch {
+    client.release(true)
+  }
+}
+
+/** No answer, resources, operator intervention, system error, rollback by conflict, connection: Postgres cannot now. */
+const UNAVAILABLE = new Set(['08', '40', '53', '55', '57', '58'])
+
+function asRequestError(error: unknown): unknown {
+  if (error instanceof RequestError) return error
+  const sqlstate = sqlstateOf(error)
+  if (sqlstate === '57014') return new RequestError('query_timeout', 'This query took too long.', { cause: error })
+  // Class 22: data exceptions, such as a time outside of what Postgres can hold.
+  if (sqlstate?.startsWith('22'))
+    return new RequestError('invalid_query', 'Postgres cannot hold a value of this request.', { cause: error })
+  if (sqlstate === undefined ? isConnectionError(error) : UNAVAILABLE.has(sqlstate.slice(0, 2)))
+    return unavailable(error)
+  return error
+}
+
+/** node-postgres's own errors have no SQLSTATE: the socket's codes, or a plain Error where the connection ended. */
+function isConnectionError(error: unknown): boolean {
+  return (
+    error instanceof Error && ('errno' in error || /^Connection terminated|^Client has encountered/.test(error.message))
+  )
+}
+
+function unavailable(cause: unknown): RequestError {
+  return new RequestError('database_unavailable', 'Postgres does not answer.', { cause, retryAfterSeconds: 2 })
+}

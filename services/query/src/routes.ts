@@ -1,0 +1,56 @@
+import { randomBytes } from 'node:crypto'
+import type { Pool } from '@platform-events/postgres'
+import type { Logger, Registry, VerifyPlatformJwt } from '@platform-events/runtime'
+import type { FastifyPluginAsync } from 'fastify'
+import { createAuthenticator } from './auth.ts'
+import { countEvents } from './counts.ts'
+import { askFunnel } from './funnel.ts'
+import { queryMetrics } from './metrics.ts'
+import { OPENAPI } from './openapi.ts'
+import { sessionRoutes } from './session.ts'
+import { createTail } from './tail.ts'
+import { tailRoute } from './tail-route.ts'
+
+export interface QueryOptions {
+  pool: Pool
+  verifyJwt: VerifyPlatformJwt
+  logger: Logger
+  metrics: Registry
+  /** Milliseconds since 1970. */
+  clock?: () => number
+  /** 32 bytes that sign session cookies; a random key, and so sessions that end with the process, if absent. */
+  sessionKey?: Uint8Array
+}
+
+const FUNNEL_BODY_BYTES = 64 * 1024
+
+/**
+ * The paths that answer questions: /v1/counts, /v1/funnel, /v1/events/tail, /v1/session and /openapi.json.
+ * All but the last want an operator token, the JWT of an admin, or the cookie that /v1/session made.
+ */
+export function queryRoutes(options: QueryOptions): FastifyPluginAsync {
+  const { pool, logger } = options
+  const clock = options.clock ?? Date.now
+  const sessionKey = options.sessionKey ?? randomBytes(32)
+  return async (app) => {
+    const metrics = queryMetrics(options.metrics)
+    const authenticator = createAuthenticator({ pool, verifyJwt: options.verifyJwt, clock, sessionKey })
+    const tail = createTail({ pool, logger, clock, metrics })
+    // Open streams would hold up app.close() for ever.
+    app.addHook('preClose', () => tail.close())
+
+    app.get('/openapi.json', async () => OPENAPI)
+    await app.register(sessionRoutes({ authenticator, clock, sessionKey }))
+    await app.register(async (guarded) => {
+      guarded.addHook('onRequest', async (request, reply) => {
+        await authenticator.authenticate(request, reply)
+        reply.header('cache-control', 'no-store')
+      })
+      guarded.get('/v1/counts', (request) => metrics.timed('counts', () => countEvents(pool, request.query, clock())))
+      guarded.post('/v1/funnel', { bodyLimit: FUNNEL_BODY_BYTES }, (request) =>
+        metrics.timed('funnel', () => askFunnel(pool, request.body, clock())),
+      )
+      guarded.get('/v1/events/tail', tailRoute(tail))
+    })
+  }
+}
