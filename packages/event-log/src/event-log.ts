@@ -55,11 +55,16 @@ export interface ConsumedRecord extends LogRecord {
 /** Records of one topic partition in ascending order of offsets. */
 export interface RecordBatch {
   topicPartition: TopicPartition
+  /**
+   * What `from`, or the last `onBatch` of this topic partition, resolved with. Compare this with the offset in the store, not the first
+   * record's: after a loss, and in Kafka's gaps, the first record lies further on.
+   */
+  storedOffset: number | null
   /** Never empty. */
   records: ConsumedRecord[]
   /** Where the next batch begins. */
   nextOffset: number
-  /** Aborted when the topic partition was lost or the consumption stops: give up, nothing may be stored after. */
+  /** Aborted when the topic partition was lost, or when a stop has waited long enough: give up, nothing may be stored after. */
   signal: AbortSignal
 }
 
@@ -71,17 +76,20 @@ export interface ConsumeOptions {
   /**
    * Takes a batch. Resolves with the offset to go on from: `nextOffset` when it is stored, or another stored offset when
    * somebody else got ahead (fenced). The next batch of this topic partition is not delivered before. Several topic
-   * partitions are delivered at once. Should it reject, the same batch is delivered again after a pause.
+   * partitions are delivered at once. Should it reject, the same records are delivered again after a pause.
    */
   onBatch(batch: RecordBatch): Promise<number>
-  /** A stored offset points outside the log: what lies between is lost, or was never here. Called before delivery goes on. */
+  /**
+   * A stored offset points outside the log: what lies between is lost, or was never here. Called before delivery goes on at
+   * `resumedAt`, the start of the log: what is left is delivered again rather than skipped, and told by the events' ids.
+   */
   onLoss?(loss: { topicPartition: TopicPartition; stored: number; resumedAt: number }): void
   /** At most this many events (lines) in a batch; at least one record is delivered all the same. */
   maxEvents?: number
 }
 
 export interface Consumption {
-  /** Delivers nothing new, waits for the batches under way, leaves the group. */
+  /** Delivers nothing new, waits for the batches under way (8 s at most, then their signal aborts), leaves the group. */
   stop(): Promise<void>
 }
 

@@ -1,0 +1,34 @@
+import { createLogger } from '@platform-events/runtime'
+import { MemoryStore, makeRecord, nameOf } from './contract-support.ts'
+import { openEventLog } from './open.ts'
+
+// Run by the contract test as a process of its own, to be killed: prints what it was told is durable, a line each.
+const [work, settings, group] = process.argv.slice(2)
+const log = await openEventLog(JSON.parse(settings!), createLogger({ name: 'child', level: 'silent' }))
+
+if (work === 'append') {
+  // Twenty writers, so that a kill meets commits half done.
+  for (let writer = 0; writer < 20; writer += 1) void appendForEver(`writer-${writer}`)
+} else {
+  const store = new MemoryStore()
+  await log.consume({
+    group: group!,
+    maxEvents: 5,
+    from: store.from,
+    async onBatch(batch) {
+      const next = await store.store(batch)
+      // One write, whole or not at all: the parent takes it for the commit.
+      const ids = batch.records.map((record) => record.headers.batch_id)
+      process.stdout.write(`${JSON.stringify({ topicPartition: nameOf(batch.topicPartition), next, ids })}\n`)
+      return next
+    },
+  })
+}
+
+async function appendForEver(key: string): Promise<void> {
+  for (;;) {
+    const record = makeRecord(key, 'x'.repeat(400))
+    await log.append([record])
+    process.stdout.write(`${record.headers.batch_id}\n`)
+  }
+}

@@ -1,0 +1,51 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, it } from 'vitest'
+import { LogLockedError, lockDirectory } from './local-lock.ts'
+
+let directory: string
+let path: string
+
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'lock-'))
+  path = join(directory, 'lock')
+})
+
+afterEach(() => rm(directory, { recursive: true }))
+
+it('is held by one at a time, in the same process too, and names the pid', () => {
+  const lock = lockDirectory(directory)
+  expect(() => lockDirectory(directory)).toThrow(LogLockedError)
+  expect(() => lockDirectory(directory)).toThrow(`process ${process.pid};`)
+  lock.release()
+  lockDirectory(directory).release()
+  expect(readdirSync(directory)).toEqual([])
+})
+
+it('takes over what a dead process left', async () => {
+  const child = spawn(process.execPath, ['-e', ''])
+  await once(child, 'exit')
+  writeFileSync(path, JSON.stringify({ pid: child.pid, started: null, token: 'x' }))
+  lockDirectory(directory).release()
+})
+
+it.skipIf(!existsSync('/proc/self/stat'))('takes over when another program has the pid now', () => {
+  writeFileSync(path, JSON.stringify({ pid: process.pid, started: 'an earlier boot 1', token: 'x' }))
+  lockDirectory(directory).release()
+})
+
+it('takes over a file that is no lock, as a crash of the machine may leave one', () => {
+  writeFileSync(path, '')
+  lockDirectory(directory).release()
+})
+
+it('leaves alone a lock that is no longer its own', () => {
+  const lock = lockDirectory(directory)
+  writeFileSync(path, JSON.stringify({ pid: 1, started: null, token: 'of another' }))
+  lock.release()
+  expect(readFileSync(path, 'utf8')).toContain('of another')
+})

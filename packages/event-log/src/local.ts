@@ -1,0 +1,104 @@
+import { EventEmitter, once } from 'node:events'
+import type { Logger } from '@platform-events/runtime'
+import { type EventLog, LogUnavailableError, type TopicPartition } from './event-log.ts'
+import { consumeLocally } from './local-consumption.ts'
+import { LocalStore } from './local-store.ts'
+import { type TrimOptions, trimStore } from './local-trim.ts'
+import { LocalWriter } from './local-writer.ts'
+
+export interface LocalLogOptions {
+  /** Made when absent; nothing else may lie in it. */
+  directory: string
+  logger: Logger
+  /** Milliseconds since 1970. */
+  clock?: () => number
+  /** Appends are refused when the log would hold more bytes. Default 4 GiB, about ten million events. */
+  maxBytes?: number
+}
+
+export interface LocalLog extends EventLog {
+  /**
+   * Removes records that nobody needs: those before the stored offset that were appended before `olderThan`, and, oldest
+   * first, whatever else lies before the stored offset while the log holds more than `keepBytes`. Never a record from the stored offset on.
+   *
+   * @returns how many records were removed
+   */
+  trim(options: TrimOptions): Promise<number>
+  stats(): LocalLogStats
+}
+
+export interface LocalLogStats {
+  logId: string
+  /** Of what the log holds; its file may be larger, free space in it is used again. */
+  bytes: number
+  maxBytes: number
+  records: number
+  /** The oldest record's offset; `endOffset` when there is none. */
+  firstOffset: number
+  /** The next record's offset. */
+  endOffset: number
+}
+
+const TOPIC = 'local'
+const DEFAULT_MAX_BYTES = 4 * 1024 ** 3
+
+/**
+ * The event log in a folder of this machine: one topic partition, offsets from 0 without gaps, an append resolves after
+ * fsync. For one process at a time; the next one goes on where it ended, however it ended.
+ *
+ * @throws LogLockedError while another living process has it open
+ */
+export async function openLocalLog(options: LocalLogOptions): Promise<LocalLog> {
+  const { logger, clock = Date.now, maxBytes = DEFAULT_MAX_BYTES } = options
+  const store = await LocalStore.open(options.directory)
+  const appends = new EventEmitter().setMaxListeners(0)
+  const writer = new LocalWriter(store, { maxBytes, clock, onAppended: () => appends.emit('append') })
+  const topicPartition = (): TopicPartition => ({ logId: store.logId, topic: TOPIC, partition: 0 })
+  const consumptions = new Set<{ stop(): Promise<void> }>()
+  let closed = false
+  return {
+    async append(records) {
+      if (closed) throw new LogUnavailableError('the local log is closed')
+      if (records.length > 0) await writer.append(records)
+    },
+    async consume(consume) {
+      const consumption = consumeLocally(
+        {
+          topicPartition,
+          first: () => store.first,
+          end: () => store.end,
+          range: (from) => store.range(from),
+          renew: () => writer.change(() => store.renew()),
+          async appended(signal) {
+            await once(appends, 'append', { signal }).catch(() => undefined)
+          },
+        },
+        consume,
+        logger,
+      )
+      consumptions.add(consumption)
+      return consumption
+    },
+    async lag(next) {
+      const at = await next(topicPartition())
+      const from = at === null || at < store.first || at > store.end ? store.first : at
+      return [{ topicPartition: topicPartition(), end: store.end, records: store.end - from }]
+    },
+    trim: (trim) => trimStore(store, writer, trim),
+    stats: () => ({
+      logId: store.logId,
+      bytes: store.bytes(),
+      maxBytes,
+      records: store.end - store.first,
+      firstOffset: store.first,
+      endOffset: store.end,
+    }),
+    async close() {
+      if (closed) return
+      closed = true
+      await Promise.all([...consumptions].map((consumption) => consumption.stop()))
+      await writer.idle()
+      await store.close()
+    },
+  }
+}
