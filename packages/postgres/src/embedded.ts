@@ -1,0 +1,145 @@
+import { randomBytes } from 'node:crypto'
+import { readFile, rename, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Logger } from '@platform-events/runtime'
+import pg from 'pg'
+import { type PostgresBinaries, platformBinaries, usableBinaries } from './embedded-binaries.ts'
+import { ensureFolder, placeData, prepareData } from './embedded-data.ts'
+import { EmbeddedPostgresError, folderError } from './embedded-error.ts'
+import { clearLeftOver } from './embedded-leftover.ts'
+import { freePort, launchServer, type ServerProcess } from './embedded-server.ts'
+import { sqlstateOf } from './sqlstate.ts'
+
+export interface EmbeddedPostgresOptions {
+  /** The folder of the whole installation; the caller holds its lock, so that one process at a time is here. */
+  dataDir: string
+  logger: Logger
+  /** Other binaries than those installed for this platform. */
+  binaries?: PostgresBinaries
+  /** Settings of the server (postgresql.conf names) over ours. */
+  settings?: Record<string, string>
+  /** Called when the server ends although nobody stopped it. */
+  onExit?: (error: Error) => void
+}
+
+export interface EmbeddedPostgres {
+  /** Of the superuser `postgres`, to the database `platform_events`. Carries the password: not for logs. */
+  connectionString: string
+  pid: number
+  port: number
+  /** Where the data really lies. */
+  dataFolder: string
+  /** Sentences for the user: what was recovered, and where things were put. */
+  notes: string[]
+  stop(): Promise<void>
+}
+
+/**
+ * Runs a real Postgres as a child process, on 127.0.0.1 and on data under `<dataDir>/postgres`, and recovers by
+ * itself from whatever a kill has left there.
+ *
+ * @throws EmbeddedPostgresError whose message says in a sentence what to do
+ */
+export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> {
+  const notes: string[] = []
+  const dataDir = await ensureFolder(options.dataDir)
+  const installed = options.binaries ?? (await platformBinaries())
+  const { dataFolder, account } = await placeData(dataDir, notes)
+  const binaries = await usableBinaries(installed, account, notes)
+  const password = await readPassword(join(dataDir, 'postgres.password'))
+  await clearLeftOver(dataFolder, notes)
+  await prepareData(dataFolder, { binaries, account, password }, notes)
+
+  const portFile = join(dataDir, 'postgres.port')
+  const { server, port } = await launchOnFreePort(portFile, (free) =>
+    launchServer({
+      postgres: binaries.postgres,
+      account,
+      dataFolder,
+      port: free,
+      settings: { ...SETTINGS, ...options.settings },
+      logFile: join(dataDir, 'postgres.log'),
+      onExit: options.onExit ?? ((err) => options.logger.error({ err }, 'postgres ended')),
+    }),
+  )
+  const url = (database: string): string =>
+    `postgres://postgres:${password}@127.0.0.1:${port}/${database}?sslmode=disable`
+  try {
+    await ensureDatabase(url)
+  } catch (error) {
+    await server.stop()
+    throw error
+  }
+  options.logger.debug({ pid: server.pid, port, dataFolder }, 'embedded postgres is ready')
+  const { pid, stop } = server
+  return { connectionString: url(DATABASE), pid, port, dataFolder, notes, stop }
+}
+
+const DATABASE = 'platform_events'
+
+const SETTINGS: Record<string, string> = {
+  listen_addresses: '127.0.0.1',
+  unix_socket_directories: '',
+  password_encryption: 'scram-sha-256',
+  max_connections: '100',
+  shared_buffers: '256MB',
+  max_wal_size: '4GB',
+  enable_partitionwise_aggregate: 'on',
+  TimeZone: 'UTC',
+  log_timezone: 'UTC',
+  lc_messages: 'C',
+}
+
+async function readPassword(file: string): Promise<string> {
+  const kept = (await readFile(file, 'utf8').catch(() => '')).trim()
+  if (kept !== '') return kept
+  const made = randomBytes(24).toString('base64url')
+  try {
+    await writeFile(`${file}.new`, `${made}\n`, { mode: 0o600 })
+    await rename(`${file}.new`, file)
+  } catch (error) {
+    throw folderError(error, file)
+  }
+  return made
+}
+
+/** The port of the last run if it is free, else another: whoever kept a connection string finds us again. */
+async function launchOnFreePort(
+  portFile: string,
+  launch: (port: number) => Promise<ServerProcess>,
+): Promise<{ server: ServerProcess; port: number }> {
+  const last = Number.parseInt(await readFile(portFile, 'utf8').catch(() => ''), 10)
+  let port = (last > 0 && last < 65_536 ? await freePort(last) : undefined) ?? (await freePort(0))
+  for (let attempt = 1; ; attempt += 1) {
+    if (port === undefined) throw new EmbeddedPostgresError('No port of 127.0.0.1 is free for Postgres.')
+    try {
+      const server = await launch(port)
+      await writeFile(portFile, `${port}\n`)
+      return { server, port }
+    } catch (error) {
+      // Somebody took the port between our look and the start.
+      if (attempt === 3 || (await freePort(port)) !== undefined) throw error
+      port = await freePort(0)
+    }
+  }
+}
+
+async function ensureDatabase(url: (database: string) => string): Promise<void> {
+  const found = await tryQuery(url(DATABASE), 'select 1').catch((error) => {
+    if (sqlstateOf(error) === '3D000') return false
+    throw error
+  })
+  if (found === false) await tryQuery(url('postgres'), `create database ${DATABASE}`)
+}
+
+async function tryQuery(connectionString: string, sql: string): Promise<true> {
+  const client = new pg.Client({ connectionString, connectionTimeoutMillis: 10_000 })
+  client.on('error', () => undefined)
+  try {
+    await client.connect()
+    await client.query(sql)
+    return true
+  } finally {
+    await client.end().catch(() => undefined)
+  }
+}

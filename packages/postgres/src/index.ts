@@ -1,0 +1,7 @@
+export { type EmbeddedPostgres, type EmbeddedPostgresOptions, startEmbeddedPostgres } from './embedded.ts'
+export type { PostgresBinaries } from './embedded-binaries.ts'
+export { EmbeddedPostgresError } from './embedded-error.ts'
+export { type MigrateOptions, MigrationError, migrate } from './migrate.ts'
+export { createPool, type Pool, type PoolClient, type PoolOptions } from './pool.ts'
+export { classify, type ErrorClass, sqlstateOf } from './sqlstate.ts'
+export { inTransaction, type TransactionOptions } from './transaction.ts'

@@ -1,0 +1,51 @@
+import type { Pool, PoolClient } from 'pg'
+
+export interface TransactionOptions {
+  /** Postgres ends the session that holds the transaction without working for so long. */
+  idleInTransactionTimeoutMs?: number
+  /** A statement that waits longer for a lock fails with 55P03. */
+  lockTimeoutMs?: number
+  /** A statement that runs longer fails with 57014. */
+  statementTimeoutMs?: number
+}
+
+/**
+ * Runs `fn` between BEGIN and COMMIT on one connection; any error of `fn` rolls back and is thrown on.
+ * When COMMIT itself fails on a lost connection, nobody knows whether it happened: the caller must be able to tell.
+ *
+ * @returns what `fn` returned, committed
+ */
+export async function inTransaction<T>(
+  pool: Pool,
+  fn: (client: PoolClient) => Promise<T>,
+  options: TransactionOptions = {},
+): Promise<T> {
+  const client = await pool.connect()
+  let broken: Error | undefined
+  try {
+    await client.query(beginning(options))
+    const result = await fn(client)
+    // COMMIT of a transaction that failed inside, with the error swallowed by fn, answers ROLLBACK and no error.
+    const { command } = await client.query('commit')
+    if (command !== 'COMMIT') throw new Error('the transaction had failed, and was rolled back by its COMMIT')
+    return result
+  } catch (error) {
+    await client.query('rollback').catch((failure: Error) => {
+      broken = failure
+    })
+    throw error
+  } finally {
+    // A connection that cannot roll back is closed, not given to the next.
+    client.release(broken)
+  }
+}
+
+function beginning(options: TransactionOptions): string {
+  const settings: [string, number | undefined][] = [
+    ['idle_in_transaction_session_timeout', options.idleInTransactionTimeoutMs],
+    ['lock_timeout', options.lockTimeoutMs],
+    ['statement_timeout', options.statementTimeoutMs],
+  ]
+  const set = settings.filter(([, ms]) => ms !== undefined).map(([name, ms]) => `set local ${name} = ${Number(ms)}`)
+  return ['begin', ...set].join('; ')
+}
