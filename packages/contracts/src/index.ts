@@ -1,3 +1,5 @@
+export { cleanStrings, mayNeedCleaning } from './clean-strings.ts'
+export { lateness, type Receipt, type SettledTime, settleTime } from './clock.ts'
 export {
   type ErrorBody,
   EVENT_ERRORS,
@@ -15,5 +17,8 @@ export type {
   WireBatch,
   WireEvent,
 } from './event.ts'
+export { formatIsoTime, type IsoTime, parseIsoTime } from './iso-time.ts'
 export { LIMITS } from './limits.ts'
+export { logLine } from './log-line.ts'
 export { uuidv7Generator, uuidv7Time } from './uuidv7.ts'
+export { type EventContext, type EventVerdict, isUuid, validateEvent } from './validate-event.ts'

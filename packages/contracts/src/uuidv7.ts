@@ -1,26 +1,29 @@
 /**
- * UUIDv7 as RFC 9562 section 5.7 says, ascending within one generator (its section 6.2, method 2: the random tail
- * counts up by a random step while the millisecond stays the same or runs back).
+ * UUIDv7 as RFC 9562 section 5.7 says, ascending within one generator (its section 6.2, method 1: the first 42 bits
+ * after the time are a counter, started at random in each new millisecond and counting up while the clock stands or
+ * runs back; the last 32 bits are random in every id). No BigInt: the tracker carries this into browsers.
  *
- * @param now milliseconds since 1970, the caller's clock
- * @param random fills the bytes it is given; Web Crypto's, in browsers and Node alike
+ * @param now milliseconds since 1970, whole, the caller's clock
+ * @param random fills the words it is given; Web Crypto's, in browsers and Node alike
  */
 export function uuidv7Generator(
   now: () => number = Date.now,
-  random: (bytes: Uint8Array) => Uint8Array = (bytes) => crypto.getRandomValues(bytes as Uint8Array<ArrayBuffer>),
+  random: (words: Uint32Array<ArrayBuffer>) => Uint32Array = (words) => crypto.getRandomValues(words),
 ): () => string {
-  let lastTime = -1
-  const tail = new Uint8Array(10)
+  let time = -1
+  let counter = 0
+  const words = new Uint32Array(3)
   return () => {
-    const time = now()
-    if (time > lastTime) {
-      lastTime = time
-      random(tail)
-      tail[0] = tail[0]! & 0x01 // head-room, so that counting up never leaves the 74 bits
-    } else {
-      countUp(tail, 1 + random(new Uint8Array(1))[0]!)
-    }
-    return format(lastTime, tail)
+    random(words)
+    const current = now()
+    if (current > time) {
+      time = current
+      // 41 bits, so that the other half of the 42 is room to count: 2e12 ids in one millisecond.
+      counter = (words[0]! % 2 ** 11) * 2 ** 30 + (words[1]! % 2 ** 30)
+    } else counter++
+    const t = hex(time, 12)
+    const low = hex(0x80000000 + (counter % 2 ** 30), 8)
+    return `${t.slice(0, 8)}-${t.slice(8)}-7${hex(Math.floor(counter / 2 ** 30), 3)}-${low.slice(0, 4)}-${low.slice(4)}${hex(words[2]!, 8)}`
   }
 }
 
@@ -30,25 +33,6 @@ export function uuidv7Time(id: string): number | null {
   return Number.parseInt(id.slice(0, 8) + id.slice(9, 13), 16)
 }
 
-/** Adds a step to the tail, read as one big-endian number. */
-function countUp(tail: Uint8Array, step: number): void {
-  let carry = step
-  for (let i = tail.length - 1; i >= 0 && carry > 0; i--) {
-    const sum = tail[i]! + carry
-    tail[i] = sum & 0xff
-    carry = sum >>> 8
-  }
-}
-
-/** 48 bits of time, version, 12 bits, variant, 62 bits: the tail's 80 bits give 74, its top 6 are spare. */
-function format(time: number, tail: Uint8Array): string {
-  let bits = 0n
-  for (const byte of tail) bits = (bits << 8n) | BigInt(byte)
-  const a = Number((bits >> 62n) & 0xfffn)
-  const b = bits & 0x3fffffffffffffffn
-  const hex =
-    time.toString(16).padStart(12, '0') +
-    (0x7000 | a).toString(16) +
-    (0x8000000000000000n | b).toString(16).padStart(16, '0')
-  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`
+function hex(number: number, digits: number): string {
+  return number.toString(16).padStart(digits, '0')
 }

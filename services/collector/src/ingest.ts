@@ -1,0 +1,84 @@
+import {
+  cleanStrings,
+  type EventContext,
+  LIMITS,
+  type LoggedEvent,
+  logLine,
+  type RejectedEvent,
+  validateEvent,
+} from '@platform-events/contracts'
+import { RecordBuilder } from './records.ts'
+import { settleUserId, type UserIdRule } from './user-ids.ts'
+
+export interface IngestOptions {
+  context: EventContext
+  userIds: UserIdRule
+  /** The body may hold characters that Postgres refuses. */
+  clean: boolean
+}
+
+/** What became of the events of a request. */
+export interface Ingested {
+  records: RecordBuilder
+  accepted: number
+  duplicates: number
+  userIdsDropped: number
+  cleanedStrings: number
+  rejected: RejectedEvent[]
+}
+
+/** Checks the events of a request one by one and writes the good ones as records; nothing is stored yet. */
+export function ingest(events: unknown[], options: IngestOptions): Ingested {
+  const result: Ingested = {
+    records: new RecordBuilder(),
+    accepted: 0,
+    duplicates: 0,
+    userIdsDropped: 0,
+    cleanedStrings: 0,
+    rejected: [],
+  }
+  const ids = new Set<string>()
+  const count = () => {
+    result.cleanedStrings++
+  }
+  for (let index = 0; index < events.length; index++) {
+    const value = options.clean ? cleanStrings(events[index], count) : events[index]
+    const verdict = validateEvent(value, options.context)
+    if (!verdict.ok) {
+      result.rejected.push({ index, ...idOf(value), code: verdict.code, message: verdict.message })
+      continue
+    }
+    const { event } = verdict
+    if (settleUserId(event, options.userIds)) result.userIdsDropped++
+    const line = logLine(event)
+    if (isTooLarge(line, value)) {
+      result.rejected.push({ index, id: event.id, code: 'event_too_large', message: 'The event has more than 32 KB.' })
+      continue
+    }
+    if (ids.has(event.id)) {
+      result.duplicates++
+      continue
+    }
+    ids.add(event.id)
+    result.records.add(keyOf(event), line)
+    result.accepted++
+  }
+  return result
+}
+
+/** Records of one key stay in order: a session's, else a user's. */
+function keyOf(event: LoggedEvent): string {
+  return event.session_id ?? event.user_id ?? event.id
+}
+
+/** A line is the event plus what the collector added; the limit is for the event as it was sent, without white space. */
+function isTooLarge(line: string, value: unknown): boolean {
+  if (line.length * 3 <= LIMITS.EVENT_BYTES || Buffer.byteLength(line) <= LIMITS.EVENT_BYTES) return false
+  return Buffer.byteLength(JSON.stringify(value)) > LIMITS.EVENT_BYTES
+}
+
+/** What the client called the event, where that is short enough to repeat. */
+function idOf(value: unknown): { id?: string } {
+  const id = (value as { id?: unknown } | null)?.id
+  return typeof id === 'string' && id.length <= 64 ? { id } : {}
+}
