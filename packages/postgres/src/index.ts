@@ -1,3 +1,5 @@
+export { BinaryCopy } from './binary-copy.ts'
+export { copyIn } from './copy-in.ts'
 export { type EmbeddedPostgres, type EmbeddedPostgresOptions, startEmbeddedPostgres } from './embedded.ts'
 export type { PostgresBinaries } from './embedded-binaries.ts'
 export { EmbeddedPostgresError } from './embedded-error.ts'
