@@ -1,0 +1,62 @@
+import { parseArgs } from 'node:util'
+import { createPool } from '@platform-events/postgres'
+import {
+  buildHttp,
+  type Component,
+  commonSettings,
+  createLogger,
+  createMetrics,
+  exitOnSignals,
+  httpComponent,
+  readConfig,
+  startComponents,
+} from '@platform-events/runtime'
+import { z } from 'zod'
+import { createRetention } from './retention.ts'
+
+// --once: one run, for cron; exits with 1 if something was not done. --json: prints the report and nothing else.
+const { values: flags } = parseArgs({ options: { once: { type: 'boolean' }, json: { type: 'boolean' } } })
+
+const days = z.coerce.number().int()
+const settings = readConfig(
+  z.object({
+    ...commonSettings,
+    DATABASE_URL: z.string({ error: 'the address of Postgres, postgres://user:password@host:5432/database' }),
+    RETENTION_KEEP_DAYS: days.min(8).default(90),
+    RETENTION_PREMAKE_DAYS: days.min(1).max(365).default(7),
+    RETENTION_EVERY_MS: z.coerce.number().int().min(1000).default(3_600_000),
+  }),
+  process.env,
+)
+
+const logger = createLogger({ name: 'retention', level: flags.json ? 'silent' : settings.LOG_LEVEL })
+const metrics = createMetrics()
+const pool = createPool({
+  connectionString: settings.DATABASE_URL,
+  applicationName: 'platform-events retention',
+  max: 3,
+})
+const retention = createRetention({
+  pool,
+  logger,
+  metrics,
+  keepDays: settings.RETENTION_KEEP_DAYS,
+  premakeDays: settings.RETENTION_PREMAKE_DAYS,
+  everyMs: settings.RETENTION_EVERY_MS,
+})
+
+if (flags.once) {
+  const report = await retention.runNow()
+  await pool.end()
+  if (flags.json) process.stdout.write(`${JSON.stringify(report)}\n`)
+  process.exitCode = report.problems.length === 0 ? 0 : 1
+} else {
+  const postgres: Component = { name: 'postgres', start: async () => {}, stop: () => pool.end() }
+  const app = buildHttp({ logger, metrics, checks: { retention: retention.check } })
+  exitOnSignals(
+    await startComponents(
+      [postgres, retention, httpComponent(app, { host: settings.HOST, port: settings.PORT })],
+      logger,
+    ),
+  )
+}

@@ -1,0 +1,21 @@
+import type { Day } from './day.ts'
+
+/** What one run did, and what it could not do. */
+export interface RetentionReport {
+  /** Days that got a partition. */
+  premade: Day[]
+  /** Days that a killed process had left half detached, or detached, and that are whole again. */
+  repaired: Day[]
+  /** Days whose rows are gone. */
+  dropped: Day[]
+  /** Days that got their GIN, a fresh covering index and frozen rows. */
+  closed: Day[]
+  /** Empty after a run that did all there was to do. */
+  problems: Problem[]
+}
+
+export interface Problem {
+  step: 'connect' | 'lock' | 'premake' | 'repair' | 'drop' | 'close'
+  day?: Day
+  message: string
+}

@@ -1,0 +1,127 @@
+import type { Pool } from '@platform-events/postgres'
+import { type Component, Counter, Gauge, type HealthCheck, type Logger, type Registry } from '@platform-events/runtime'
+import { checkPartitions } from './check.ts'
+import { leadDays } from './lead-days.ts'
+import { listPartitions } from './partitions.ts'
+import type { RetentionReport } from './report.ts'
+import { runRetention } from './run.ts'
+
+export interface RetentionOptions {
+  pool: Pool
+  logger: Logger
+  metrics: Registry
+  /** Days whose rows are kept, today not counted; 90 unless told. */
+  keepDays?: number
+  /** Days ahead that have a partition; 7 unless told. */
+  premakeDays?: number
+  /** Days back that late events may still go to; 7 unless told. */
+  lateDays?: number
+  /** How long after its end a day is closed; 1 h unless told. */
+  closeAfterMs?: number
+  /** Between two runs; 1 h unless told. After a run with problems it is less. */
+  everyMs?: number
+  /** Milliseconds since 1970. */
+  clock?: () => number
+}
+
+export interface Retention extends Component {
+  /** Whether today and tomorrow have a partition, and nothing is kept for more than a day too long. */
+  check: HealthCheck
+  /** Runs now; while a run is under way, resolves with that one's report. */
+  runNow(): Promise<RetentionReport>
+}
+
+const HOUR_MS = 60 * 60 * 1000
+const RETRY_MS = 30_000
+
+/** Makes days ahead, closes days that are over and drops old ones: at start, then on a schedule. */
+export function createRetention(options: RetentionOptions): Retention {
+  const { pool, logger } = options
+  const { keepDays = 90, premakeDays = 7, lateDays = 7, closeAfterMs = HOUR_MS, everyMs = HOUR_MS } = options
+  const clock = options.clock ?? Date.now
+  if (keepDays <= lateDays) throw new RangeError(`keepDays (${keepDays}) must be more than lateDays (${lateDays})`)
+  const metrics = retentionMetrics(options.metrics)
+  const stopping = new AbortController()
+  let running: Promise<RetentionReport> | undefined
+  let pid: number | undefined
+  let timer: NodeJS.Timeout | undefined
+  let failures = 0
+  let last: { atMs: number; problems: number } | undefined
+
+  async function run(onPremade: () => void): Promise<RetentionReport> {
+    const startedAt = clock()
+    const report = await runRetention({
+      ...{ pool, keepDays, premakeDays, lateDays, closeAfterMs, onPremade },
+      nowMs: startedAt,
+      signal: stopping.signal,
+      onSession: (backend) => {
+        pid = backend
+      },
+    })
+    last = { atMs: clock(), problems: report.problems.length }
+    metrics.lastRun.set(last.atMs / 1000)
+    metrics.dropped.inc(report.dropped.length)
+    metrics.closed.inc(report.closed.length)
+    metrics.premade.set(
+      await listPartitions(pool).then(
+        (all) => leadDays(all, clock()),
+        () => 0,
+      ),
+    )
+    const { problems, ...done } = report
+    for (const problem of problems) logger.warn({ ...problem }, 'retention could not do a step; it will try again')
+    logger.info({ ...done, problems: problems.length, ms: clock() - startedAt }, 'retention ran')
+    return report
+  }
+
+  function runNow(onPremade: () => void = () => undefined): Promise<RetentionReport> {
+    running ??= run(onPremade).finally(() => {
+      running = undefined
+    })
+    return running
+  }
+
+  async function runAndSchedule(onPremade?: () => void): Promise<void> {
+    const { problems } = await runNow(onPremade)
+    failures = problems.length === 0 ? 0 : failures + 1
+    if (stopping.signal.aborted) return
+    const pause = failures === 0 ? everyMs : Math.min(everyMs, RETRY_MS * 2 ** Math.min(failures - 1, 10))
+    timer = setTimeout(() => void runAndSchedule(), pause)
+  }
+
+  return {
+    name: 'retention',
+    /** Resolves when writers have the days they need (or these could not be made); the rest goes on. */
+    start: () =>
+      new Promise((resolve) => {
+        void runAndSchedule(resolve).then(resolve)
+      }),
+    async stop() {
+      stopping.abort()
+      clearTimeout(timer)
+      if (running !== undefined && pid !== undefined) await cancel(pool, pid)
+      await running
+    },
+    check: () => checkPartitions({ pool, keepDays, nowMs: clock(), last }),
+    runNow: () => runNow(),
+  }
+}
+
+/** What is cancelled leaves nothing that the next run does not repair. */
+async function cancel(pool: Pool, pid: number): Promise<void> {
+  await pool.query('select pg_cancel_backend($1)', [pid]).catch(() => undefined)
+}
+
+function retentionMetrics(registry: Registry) {
+  const registers = [registry]
+  return {
+    premade: new Gauge({
+      name: 'retention_premade_days',
+      help: 'Days ahead of today that have a partition',
+      registers,
+    }),
+    dropped: new Counter({ name: 'retention_dropped_days_total', help: 'Days dropped with their rows', registers }),
+    closed: new Counter({ name: 'retention_closed_days_total', help: 'Days closed', registers }),
+    lastRun: new Gauge({ name: 'retention_last_run_timestamp_seconds', help: 'End of the last run', registers }),
+  }
+}
