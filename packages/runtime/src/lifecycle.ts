@@ -43,16 +43,18 @@ export async function startComponents(components: Component[], logger: Logger): 
 }
 
 /**
- * Shuts the process down on SIGINT or SIGTERM and then exits: 0 if all went well in time, else 1.
- * A second signal exits at once.
+ * Shuts the process down on SIGINT, SIGTERM or SIGHUP and then exits: 0 if all went well in time, else 1. A second signal
+ * exits at once. Given a promise, a signal that comes while the process still starts waits for that start to end first.
  */
-export function exitOnSignals(running: RunningProcess): void {
+export function exitOnSignals(starting: RunningProcess | Promise<RunningProcess>): void {
   let signalled = false
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.on(signal, () => {
       if (signalled) process.exit(130)
       signalled = true
-      void running.shutdown(signal).then((well) => process.exit(well ? 0 : 1))
+      void Promise.resolve(starting)
+        .then((running) => running.shutdown(signal))
+        .then((well) => process.exit(well ? 0 : 1))
     })
   }
 }

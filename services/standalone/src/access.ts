@@ -50,9 +50,10 @@ export async function ensureAccess(
 
 /** A source whose access file was lost keeps its name and its keys (pages out there use them); a new one comes beside it. */
 async function registerSource(client: PoolClient, access: Access, userIds: 'trust' | 'verify'): Promise<void> {
-  const taken = await client.query(`select from events_internal.event_sources where name = 'default' and write_key <> $1`, [
-    access.write_key,
-  ])
+  const taken = await client.query(
+    `select from events_internal.event_sources where name = 'default' and write_key <> $1`,
+    [access.write_key],
+  )
   const name = taken.rowCount === 0 ? 'default' : `default ${access.write_key.slice(3, 9)}`
   await client.query(
     `insert into events_internal.event_sources (name, write_key, secret_key_hash, user_ids)

@@ -17,8 +17,9 @@ try {
     ...(logFile !== '-' && { file: logFile }),
   })
   console.log(`Starting platform-events in ${dataDir} …`)
-  const { running, access, notes } = await startStandalone({ ...settings, DATA_DIR: dataDir }, logger)
-  exitOnSignals(running)
+  const starting = startStandalone({ ...settings, DATA_DIR: dataDir }, logger)
+  exitOnSignals(starting.then(({ running }) => running))
+  const { access, notes } = await starting
   for (const note of notes) console.log(note)
   console.log(
     welcome(access, {

@@ -6,7 +6,10 @@ export const settingsSchema = z.object({
   ...commonSettings,
   ...tokenSettings,
   /** Absent: a Postgres of our own under DATA_DIR. */
-  DATABASE_URL: z.string().startsWith('postgres', 'a URL such as postgres://user:password@host:5432/database').optional(),
+  DATABASE_URL: z
+    .string()
+    .startsWith('postgres', 'a URL such as postgres://user:password@host:5432/database')
+    .optional(),
   /** Comma-separated host:port; absent: the local log under DATA_DIR. */
   KAFKA_BROKERS: z.string().optional(),
   /** Days of events kept. */

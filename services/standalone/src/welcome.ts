@@ -1,7 +1,10 @@
 import type { Access } from './access.ts'
 
 /** The few lines that `npm start` prints when all parts are ready. */
-export function welcome(access: Access, facts: { dataDir: string; transport: string; database: string; ms: number }): string {
+export function welcome(
+  access: Access,
+  facts: { dataDir: string; transport: string; database: string; ms: number },
+): string {
   const curl =
     `curl -s ${access.url}/v1/events -H 'authorization: Bearer ${access.write_key}' ` +
     `-d '{"event_type":"SearchStarted","session_id":"me","properties":{"city":"Bogotá"}}'`

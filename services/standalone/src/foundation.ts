@@ -1,0 +1,49 @@
+import { join } from 'node:path'
+import { type EventLog, openEventLog } from '@platform-events/event-log'
+import { createPool, migrate, type Pool } from '@platform-events/postgres'
+import { type Component, type Logger, lockDirectory } from '@platform-events/runtime'
+import { type Database, openDatabase } from './database.ts'
+import type { Settings } from './settings.ts'
+
+/** What all the services stand on. Its `stop` releases everything, last acquired first. */
+export interface Foundation extends Component {
+  database: Database
+  pool: Pool
+  log: EventLog
+}
+
+/**
+ * Takes the data folder for this process, opens Postgres and brings its schema up to date, and opens the event log.
+ *
+ * @throws an error whose message says in a sentence what is in the way; what was opened before is closed again
+ */
+export async function openFoundation(settings: Settings, logger: Logger): Promise<Foundation> {
+  const releases: (() => Promise<void> | void)[] = []
+  const stop = async (): Promise<void> => {
+    for (const release of releases.splice(0).reverse()) await release()
+  }
+  try {
+    const lock = lockDirectory(settings.DATA_DIR)
+    releases.push(() => lock.release())
+
+    const database = await openDatabase(settings, logger)
+    releases.push(() => database.stop())
+    await migrate(database.url, { logger })
+
+    const pool = createPool({ connectionString: database.url, applicationName: 'platform-events standalone' })
+    releases.push(() => pool.end())
+
+    const log = await openEventLog(settings, logger)
+    releases.push(() => log.close())
+
+    return { name: 'foundation', database, pool, log, start: async () => {}, stop }
+  } catch (error) {
+    await stop()
+    throw error
+  }
+}
+
+/** Where the last good copy of the sources lies. */
+export function sourcesFile(settings: Settings): string {
+  return join(settings.DATA_DIR, 'sources.json')
+}

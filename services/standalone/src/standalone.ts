@@ -1,0 +1,65 @@
+import { randomBytes } from 'node:crypto'
+import { join } from 'node:path'
+import { collectorRoutes, loadSources, sourceDirectory, watchedLog } from '@platform-events/collector'
+import { createConsumer } from '@platform-events/consumer'
+import { dashboardRoutes } from '@platform-events/dashboard'
+import { queryRoutes } from '@platform-events/query'
+import { createRetention } from '@platform-events/retention'
+import {
+  buildHttp,
+  createMetrics,
+  httpComponent,
+  type Logger,
+  platformJwtVerifier,
+  type RunningProcess,
+  startComponents,
+} from '@platform-events/runtime'
+import { buildTrackerScript } from '@platform-events/tracker/bundle'
+import { type Access, ensureAccess } from './access.ts'
+import { openFoundation, sourcesFile } from './foundation.ts'
+import { logTrim } from './log-trim.ts'
+import { requireFreePort } from './port.ts'
+import type { Settings } from './settings.ts'
+
+export interface Standalone {
+  running: RunningProcess
+  access: Access
+  /** Sentences for the user: what was recovered, and where things were put. */
+  notes: string[]
+}
+
+/** All services in one process and on one origin: the parts below in their start order, each behind its own port. */
+export async function startStandalone(settings: Settings, logger: Logger): Promise<Standalone> {
+  const { HOST: host, PORT: port, DATA_DIR } = settings
+  await requireFreePort(host, port)
+  const foundation = await openFoundation(settings, logger)
+  const { pool, log, database } = foundation
+  const metrics = createMetrics()
+  const verifyJwt = platformJwtVerifier(settings)
+
+  const access = await ensureAccess(pool, join(DATA_DIR, 'access.json'), {
+    url: `http://${host}:${port}`,
+    databaseUrl: database.embedded ? database.url : undefined,
+    // On a laptop there is no platform that could say who a user is.
+    userIds: database.embedded ? 'trust' : 'verify',
+  })
+  const sources = sourceDirectory({ load: () => loadSources(pool), file: sourcesFile(settings), logger })
+  const retention = createRetention({ pool, logger, metrics, keepDays: settings.RETENTION_DAYS })
+  const consumer = createConsumer({ log, pool, logger, metrics })
+  const collected = watchedLog(log)
+
+  const app = buildHttp({
+    logger,
+    metrics,
+    checks: { log: collected.check, sources: sources.check, retention: retention.check, consumer: consumer.check },
+  })
+  await app.register(collectorRoutes({ log: collected, sources, verifyJwt, metrics }))
+  await app.register(queryRoutes({ pool, verifyJwt, logger, metrics, sessionKey: randomBytes(32) }))
+  await app.register(dashboardRoutes({ script: buildTrackerScript, writeKey: () => access.write_key }))
+
+  const running = await startComponents(
+    [foundation, sources, retention, consumer, logTrim(log, pool, logger), httpComponent(app, { host, port })],
+    logger,
+  )
+  return { running, access, notes: database.notes }
+}
