@@ -145,6 +145,11 @@ describe('64-bit integers from doubles equal those from BigInt', () => {
     )
   })
 
+  test('eight bytes taken as they are', () => {
+    const bytes = Buffer.from('00ffeeddccbbaa998800', 'hex')
+    expect(field((copy) => copy.int8Bytes(bytes, 1))).toEqual(asBigInt(bytes.readBigInt64BE(1)))
+  })
+
   test('timestamptz counts microseconds from 2000', () => {
     const years = { min: Date.UTC(1720, 0, 1) * 1000, max: Date.UTC(2250, 0, 1) * 1000 }
     fc.assert(

@@ -103,6 +103,13 @@ export class BinaryCopy {
     else this.#writeInt64(at + 4, value)
   }
 
+  /** A bigint as the eight bytes, big-endian, that it begins as (a hash, say). */
+  int8Bytes(value: Uint8Array, start = 0): void {
+    const at = this.#take(12)
+    this.#writeInt32(at, 8)
+    copyBytes(value, start, start + 8, this.#bytes, at + 4)
+  }
+
   /**
    * A time as microseconds since 1970 UTC, between the years 1715 and 2255: where doubles are whole numbers.
    *
@@ -161,32 +168,28 @@ const JSONB_VERSION = 1
 
 const MICROSECONDS_1970_TO_2000 = 946_684_800_000_000
 
-/** Value of a hex digit by its character code; 0xff for all other characters. */
-const HEX = new Uint8Array(256).fill(0xff)
+/**
+ * Value of a hex digit by its UTF-16 code; -1 for all other characters, which an OR over all bytes shows in its sign.
+ * As long as there are codes, so that no bound needs a look: 1.7 times as fast as a table of 256 with one.
+ */
+const HEX = new Int8Array(0x1_0000).fill(-1)
 for (let digit = 0; digit < 16; digit += 1) {
   const text = digit.toString(16)
   HEX[text.charCodeAt(0)] = digit
   HEX[text.toUpperCase().charCodeAt(0)] = digit
 }
 
-/** Where the sixteen pairs of digits begin in a uuid's text. */
-const PAIRS = [0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34]
-
 const DASH = 0x2d
 
 function writeUuid(value: string, target: Uint8Array, at: number): boolean {
-  let seen = 0
-  for (let index = 0; index < 16; index += 1) {
-    const pair = PAIRS[index]!
-    const high = value.charCodeAt(pair)
-    const low = value.charCodeAt(pair + 1)
-    if ((high | low) > 0xff) return false
-    // Digits are below 16, what is none is 255: one look at the end finds it.
-    seen |= HEX[high]! | HEX[low]!
-    target[at + index] = (HEX[high]! << 4) | HEX[low]!
-  }
+  const digits =
+    writeHex(value, 0, 8, target, at) |
+    writeHex(value, 9, 13, target, at + 4) |
+    writeHex(value, 14, 18, target, at + 6) |
+    writeHex(value, 19, 23, target, at + 8) |
+    writeHex(value, 24, 36, target, at + 10)
   return (
-    seen < 16 &&
+    digits >= 0 &&
     value.charCodeAt(8) === DASH &&
     value.charCodeAt(13) === DASH &&
     value.charCodeAt(18) === DASH &&
@@ -194,10 +197,21 @@ function writeUuid(value: string, target: Uint8Array, at: number): boolean {
   )
 }
 
-/** A call into the runtime costs as much as some forty characters here; most names are shorter, and ASCII. */
+/** @returns the OR of the bytes written; negative if a character was no hex digit */
+function writeHex(value: string, from: number, to: number, target: Uint8Array, at: number): number {
+  let all = 0
+  for (let index = from, byte = at; index < to; index += 2, byte += 1) {
+    const pair = (HEX[value.charCodeAt(index)]! << 4) | HEX[value.charCodeAt(index + 1)]!
+    all |= pair
+    target[byte] = pair
+  }
+  return all
+}
+
+/** A call into the runtime costs as much as some twenty-four characters here; most names are shorter, and ASCII. */
 function writeUtf8(value: string, target: Buffer, at: number): number {
   const length = value.length
-  if (length > 64) return target.write(value, at, 'utf8')
+  if (length > 24) return target.write(value, at, 'utf8')
   for (let index = 0; index < length; index += 1) {
     const code = value.charCodeAt(index)
     if (code > 0x7f) return target.write(value, at, 'utf8')
