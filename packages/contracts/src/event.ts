@@ -24,7 +24,7 @@ export interface WireEvent {
   seq?: number
 }
 
-/** What a client may post besides one bare event. */
+/** What a client may post besides one bare event; its other fields may stand beside a bare event's as well. */
 export interface WireBatch {
   batch: WireEvent[]
   /** The client's clock at the moment of this attempt; the events' own bytes never change. */
@@ -46,7 +46,10 @@ export interface LoggedEvent {
   session_id?: string
   /** ISO 8601 UTC, milliseconds or microseconds: `2026-11-24T09:30:00.123Z`, `….123456Z`. */
   created_at: string
-  /** The client's own time where the collector corrected it; then the event is deduplicated by id over neighbouring days. */
+  /**
+   * The client's own time where the collector corrected it, or might with the next attempt (then equal to created_at);
+   * such an event is deduplicated by id over the neighbouring days.
+   */
   raw_created_at?: string
   /** Present and true where `created_at` is no function of the message (no time sent, no UUIDv7): deduplicated by id too. */
   time_of_receipt?: true
