@@ -5,20 +5,18 @@ import { duration } from './duration.ts'
 import { instant, parse, period } from './parse.ts'
 import { readOnly } from './read-only.ts'
 
+const STEP_FORM = `a step is an event type (1 to ${LIMITS.EVENT_TYPE_CHARACTERS} characters), or { "event_type": … }`
 const eventType = z
-  .string()
-  .min(1)
-  .max(LIMITS.EVENT_TYPE_CHARACTERS)
-  .refine((text) => !text.includes('\0'))
+  .string(STEP_FORM)
+  .min(1, STEP_FORM)
+  .max(LIMITS.EVENT_TYPE_CHARACTERS, STEP_FORM)
+  .refine((text) => !text.includes('\0'), STEP_FORM)
 
 export const funnelRequest = z.strictObject({
   steps: z
-    .array(
-      z.union([eventType, z.strictObject({ event_type: eventType })], {
-        error: 'a step is an event type (1 to 128 characters), or { "event_type": … }',
-      }),
-      { error: 'wants a list of 1 to 10 event types' },
-    )
+    .array(z.union([eventType, z.strictObject({ event_type: eventType })], { error: STEP_FORM }), {
+      error: 'wants a list of 1 to 10 event types',
+    })
     .min(1, 'wants at least one step')
     .max(10, 'takes at most 10 steps'),
   from: instant.optional(),

@@ -1,0 +1,134 @@
+import { createPool } from '@platform-events/postgres'
+import type { FastifyInstance } from 'fastify'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { createTestDatabase, type TestDatabase } from '../../../test/support/postgres.ts'
+import { startTestQuery } from './test-query.ts'
+
+let database: TestDatabase
+let app: FastifyInstance
+let headers: { authorization: string }
+const nowMs = Date.now()
+
+beforeAll(async () => {
+  database = await createTestDatabase()
+  const started = await startTestQuery(database.pool)
+  app = started.app
+  headers = started.bearer
+  const minutesAgo = (n: number): Date => new Date(nowMs - n * 60_000)
+  // Two people search; one goes on to view and to book. A third books without a search.
+  const rows: [string, string, Date][] = [
+    ['SearchStarted', 's1', minutesAgo(30)],
+    ['ProfessionalViewed', 's1', minutesAgo(20)],
+    ['BookingConfirmed', 's1', minutesAgo(10)],
+    ['SearchStarted', 's2', minutesAgo(30)],
+    ['BookingConfirmed', 's3', minutesAgo(30)],
+    ['SearchStarted', 's4', new Date(nowMs + 4 * 60_000)], // by a clock that is 4 minutes fast
+  ]
+  for (const [type, session, at] of rows)
+    await database.pool.query(
+      'insert into public.platform_events (event_type, session_id, created_at) values ($1, $2, $3)',
+      [type, session, at],
+    )
+})
+afterAll(async () => {
+  await app.close()
+  await database.drop()
+})
+
+const get = (url: string) => app.inject({ url, headers })
+const funnel = (payload: object) => app.inject({ method: 'POST', url: '/v1/funnel', headers, payload })
+
+describe('GET /v1/counts', () => {
+  it('counts the last 30 days, up to where a fast clock may be', async () => {
+    const answer = await get('/v1/counts')
+    expect(answer.statusCode).toBe(200)
+    expect(answer.json().counts).toEqual([
+      { event_type: 'SearchStarted', event_count: 3 },
+      { event_type: 'BookingConfirmed', event_count: 2 },
+      { event_type: 'ProfessionalViewed', event_count: 1 },
+    ])
+  })
+
+  it('counts a period, both ends inclusive', async () => {
+    const at = new Date(nowMs - 20 * 60_000).toISOString()
+    const answer = await get(`/v1/counts?from=${at}&to=${at}`)
+    expect(answer.json()).toEqual({ counts: [{ event_type: 'ProfessionalViewed', event_count: 1 }], from: at, to: at })
+  })
+
+  it.each([
+    ['from=yesterday', /from: wants an ISO 8601 time/],
+    ['from=2026-01-01T00:00:00', /from: wants an ISO 8601 time with an offset/],
+    ['to=2026-13-01', /to: wants/],
+    ['from=2026-02-02&to=2026-02-01', /from .* must not be later than to/],
+    ['form=2026-02-02', /unknown fields: form/],
+    ['from=2026-02-02&from=2026-02-03', /from: wants/],
+  ])('refuses ?%s', async (query, message) => {
+    const answer = await get(`/v1/counts?${query}`)
+    expect(answer.statusCode).toBe(400)
+    expect(answer.json()).toMatchObject({ code: 'invalid_query', message: expect.stringMatching(message) })
+  })
+})
+
+describe('POST /v1/funnel', () => {
+  it('answers the ordered funnel', async () => {
+    const answer = await funnel({ steps: ['SearchStarted', { event_type: 'ProfessionalViewed' }, 'BookingConfirmed'] })
+    expect(answer.statusCode).toBe(200)
+    const { steps, window } = answer.json()
+    expect(window).toBe('P7D')
+    expect(steps.map((step: { actors: number }) => step.actors)).toEqual([3, 1, 1])
+    expect(steps[1]).toEqual({
+      step: 2,
+      event_type: 'ProfessionalViewed',
+      actors: 1,
+      from_previous: expect.closeTo(1 / 3, 4),
+      from_first: expect.closeTo(1 / 3, 4),
+    })
+  })
+
+  it('counts the window from the first step', async () => {
+    const answer = await funnel({ steps: ['SearchStarted', 'BookingConfirmed'], window: 'PT19M' })
+    expect(answer.json().steps.map((step: { actors: number }) => step.actors)).toEqual([3, 0])
+  })
+
+  it('leaves `to` out', async () => {
+    const to = new Date(nowMs - 20 * 60_000).toISOString()
+    const answer = await funnel({ steps: ['SearchStarted', 'ProfessionalViewed'], to })
+    expect(answer.json().steps.map((step: { actors: number }) => step.actors)).toEqual([2, 0])
+    expect(answer.json().to).toBe(to)
+  })
+
+  it.each([
+    [{}, /steps/],
+    [{ steps: [] }, /at least one step/],
+    [{ steps: Array(11).fill('a') }, /at most 10/],
+    [{ steps: [''] }, /steps.0: a step is an event type/],
+    [{ steps: ['a\0'] }, /steps.0/],
+    [{ steps: ['a'], window: '7 days' }, /window: wants an ISO 8601 duration/],
+    [{ steps: ['a'], window: 'P0D' }, /window: must be longer than nothing/],
+    [{ steps: ['a'], mode: 'strict' }, /mode: only "ordered" is built yet/],
+    [{ steps: ['a'], breakdown: 'city' }, /not built yet, comes later: breakdown/],
+    [{ steps: ['a', { event_type: 'b', where: [] }] }, /comes later: steps.1.where/],
+    [{ steps: ['a'], widow: 'P7D' }, /unknown fields: widow/],
+    [{ steps: ['a'], from: '0000-01-01' }, /Postgres cannot hold a value/],
+  ])('refuses %j', async (body, message) => {
+    const answer = await funnel(body)
+    expect(answer.statusCode).toBe(400)
+    expect(answer.json()).toMatchObject({ code: 'invalid_query', message: expect.stringMatching(message) })
+  })
+})
+
+describe('a database in trouble', () => {
+  it('is a 503 with Retry-After that names nothing', async () => {
+    const pool = createPool({ connectionString: 'postgres://u:secret@127.0.0.1:1/nowhere', applicationName: 'test' })
+    const { app: other } = await startTestQuery(database.pool, { pool, verifyJwt: async () => SERVICE })
+    const answer = await other.inject({ url: '/v1/counts', headers: { authorization: 'Bearer any' } })
+    expect(answer.statusCode).toBe(503)
+    expect(answer.json().code).toBe('database_unavailable')
+    expect(answer.body).not.toMatch(/127|secret|ECONN/)
+    expect(Number(answer.headers['retry-after'])).toBeGreaterThan(0)
+    await other.close()
+    await pool.end()
+  })
+})
+
+const SERVICE = { userId: undefined, role: 'service_role' }
