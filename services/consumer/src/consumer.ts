@@ -1,0 +1,121 @@
+import type { Consumption, EventLog, RecordBatch } from '@platform-events/event-log'
+import { BinaryCopy, type Pool } from '@platform-events/postgres'
+import type { Component, HealthCheck, Logger, PartHealth, Registry } from '@platform-events/runtime'
+import { Accumulator } from './accumulator.ts'
+import { ActorKeys } from './actor-key.ts'
+import { type AskForDay, askPostgresForDay } from './days.ts'
+import { Loader } from './loader.ts'
+import { consumerMetrics } from './metrics.ts'
+import { readOffset } from './offsets.ts'
+import { prepareBatch } from './prepared-batch.ts'
+
+export interface ConsumerOptions {
+  log: EventLog
+  pool: Pool
+  logger: Logger
+  metrics: Registry
+  /** Names the consumer group, where the log has such a thing. */
+  group?: string
+  /** 0 to 15: processes that load at the same time should have different ones, so that they do not wait for each other's rollup. */
+  shard?: number
+  /** Events in one load. */
+  maxEvents?: number
+  /** The longest that events wait for more to come. */
+  lingerMs?: number
+  /** So many dead letters in a row with one code pause the consumer. */
+  deadInARow?: number
+  /** Makes the partition of a UTC day; Postgres's own function unless told. */
+  askForDay?: AskForDay
+  /** What a successor waits for the offsets before it ends the sessions that hold them. */
+  lockTimeoutMs?: number
+  /** The first and the longest pause between two attempts to store. */
+  backoffMs?: [first: number, longest: number]
+}
+
+export interface Consumer extends Component {
+  check: HealthCheck
+}
+
+/**
+ * Moves events from the event log into `platform_events`, exactly once. Its stop lets the load under way end; what was not
+ * stored is delivered again to whoever comes next.
+ */
+export function createConsumer(options: ConsumerOptions): Consumer {
+  const { log, pool, logger, group = 'platform-events', maxEvents = 10_000 } = options
+  const assigned = new Set<string>()
+  const actorKeys = new ActorKeys()
+  let consumption: Consumption | undefined
+
+  const lag = async (): Promise<number> => {
+    const partitions = await log.lag((topicPartition) => readOffset(pool, topicPartition))
+    return partitions.reduce((sum, { records }) => sum + records, 0)
+  }
+  const loader = new Loader({
+    pool,
+    logger,
+    metrics: consumerMetrics(options.metrics, lag),
+    copy: new BinaryCopy(8 << 20),
+    shard: options.shard ?? 0,
+    askForDay: options.askForDay ?? askPostgresForDay(pool),
+    deadInARow: options.deadInARow ?? 100,
+    ...(options.lockTimeoutMs === undefined ? {} : { lockTimeoutMs: options.lockTimeoutMs }),
+    ...(options.backoffMs === undefined ? {} : { backoffMs: options.backoffMs }),
+  })
+  const accumulator = new Accumulator({
+    maxEvents,
+    lingerMs: options.lingerMs ?? 250,
+    topicPartitions: () => assigned.size,
+    load: (batches) => loader.load(batches),
+  })
+
+  const onBatch = async (batch: RecordBatch): Promise<number> => {
+    const name = nameOf(batch)
+    assigned.add(name)
+    try {
+      return await accumulator.add(prepareBatch(batch, actorKeys))
+    } finally {
+      if (batch.signal.aborted) assigned.delete(name)
+    }
+  }
+
+  return {
+    name: 'consumer',
+    async start() {
+      consumption = await log.consume({
+        group,
+        maxEvents,
+        onBatch,
+        async from(topicPartition) {
+          const stored = await readOffset(pool, topicPartition)
+          assigned.add(nameOf({ topicPartition }))
+          return stored
+        },
+        onLoss({ topicPartition: { topic, partition }, stored, resumedAt }) {
+          logger.error({ topic, partition, stored, resumedAt }, 'the stored offset lies outside the log')
+        },
+      })
+    },
+    async drain() {
+      await consumption?.stop()
+      consumption = undefined
+    },
+    async stop() {
+      await consumption?.stop()
+    },
+    check: () => health(loader, lag),
+  }
+}
+
+async function health(loader: Loader, lag: () => Promise<number>): Promise<PartHealth> {
+  const { trouble, lastCommit } = loader
+  const committed = `last commit ${lastCommit?.toISOString() ?? 'none'}`
+  if (trouble !== undefined) {
+    const state = trouble.class === 'ours' ? 'paused' : 'retrying'
+    return { ok: false, detail: `${state} since ${trouble.since.toISOString()}: ${trouble.reason}; ${committed}` }
+  }
+  return { ok: true, detail: `lag ${await lag()} records, ${committed}` }
+}
+
+function nameOf({ topicPartition: { logId, topic, partition } }: Pick<RecordBatch, 'topicPartition'>): string {
+  return JSON.stringify([logId, topic, partition])
+}

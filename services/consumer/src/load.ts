@@ -1,0 +1,92 @@
+import type { RecordBatch } from '@platform-events/event-log'
+import { type BinaryCopy, inTransaction, type Pool, type PoolClient } from '@platform-events/postgres'
+import { endingFrozenPredecessors } from './blockers.ts'
+import type { DeadStreak } from './dead-streak.ts'
+import { withoutKnownIds } from './dedupe-by-id.ts'
+import { advanceOffsets, lockOffsets } from './offsets.ts'
+import type { PreparedBatch } from './prepared-batch.ts'
+import { addToRollup } from './rollup.ts'
+import { claimSessions } from './session-map.ts'
+import { keepDead, keepQuarantined } from './set-aside.ts'
+import { storeRows } from './store-rows.ts'
+
+export interface LoadOptions {
+  pool: Pool
+  copy: BinaryCopy
+  /** 0 to 15, one for each process that loads at the same time. */
+  shard: number
+  expectDuplicates: boolean
+  /** Moves on with the load, which may be undone: pass a copy. */
+  streak: DeadStreak
+  lockTimeoutMs?: number
+}
+
+/** What a load came to. */
+export type LoadOutcome =
+  /** Nothing was stored: somebody else got ahead of these batches, whose stored offsets are given. */
+  | { fenced: Map<RecordBatch, number> }
+  | { fenced: null; stored: number; duplicates: number; dead: number; quarantined: number; collided: boolean }
+
+const LOCK_TIMEOUT_MS = 5000
+/** A client that stops in the middle of its transaction must not hold the offsets for ever. */
+const IDLE_IN_TRANSACTION_TIMEOUT_MS = 30_000
+
+/** A topic partition was taken away before the commit. */
+export class AbandonedError extends Error {}
+
+/**
+ * Stores batches in one transaction, exactly once: the offsets are compared first and moved with the rows, so whatever is
+ * killed, and whenever, either everything of this load is in the database or nothing.
+ *
+ * @throws AbandonedError when a batch's signal aborted meanwhile, and whatever Postgres throws; nothing is stored then, except
+ *   that a connection lost during COMMIT leaves it open (the next attempt finds the offsets moved)
+ */
+export async function load(batches: PreparedBatch[], options: LoadOptions): Promise<LoadOutcome> {
+  const lockTimeoutMs = options.lockTimeoutMs ?? LOCK_TIMEOUT_MS
+  return await inTransaction(options.pool, (client) => loadInto(client, batches, options, lockTimeoutMs), {
+    lockTimeoutMs,
+    idleInTransactionTimeoutMs: IDLE_IN_TRANSACTION_TIMEOUT_MS,
+  })
+}
+
+async function loadInto(
+  client: PoolClient,
+  batches: PreparedBatch[],
+  options: LoadOptions,
+  lockTimeoutMs: number,
+): Promise<LoadOutcome> {
+  const recordBatches = batches.map(({ batch }) => batch)
+  const fenced = await endingFrozenPredecessors(options.pool, client, lockTimeoutMs, () =>
+    lockOffsets(client, recordBatches),
+  )
+  if (fenced.size > 0) return { fenced }
+
+  const rows = batches.flatMap((prepared) => prepared.rows)
+  const fresh = await withoutKnownIds(client, rows)
+  const { stored, duplicates, dead, collided } = await storeRows(client, fresh, {
+    copy: options.copy,
+    expectDuplicates: options.expectDuplicates,
+    onDead: (line) => options.streak.dead(line),
+    onStored: () => options.streak.stored(),
+  })
+  const noEvents = batches.flatMap((prepared) => prepared.dead)
+  if (rows.length === 0) for (const line of noEvents) options.streak.dead(line)
+
+  await keepDead(client, [...noEvents, ...dead])
+  const quarantined = await keepQuarantined(
+    client,
+    batches.flatMap((prepared) => prepared.quarantined),
+  )
+  await claimSessions(client, stored)
+  await advanceOffsets(client, recordBatches)
+  await addToRollup(client, stored, options.shard)
+  if (recordBatches.some(({ signal }) => signal.aborted)) throw new AbandonedError('the topic partition was lost')
+  return {
+    fenced: null,
+    stored: stored.length,
+    duplicates: duplicates + rows.length - fresh.length,
+    dead: noEvents.length + dead.length,
+    quarantined,
+    collided,
+  }
+}

@@ -1,0 +1,58 @@
+import type { PoolClient } from '@platform-events/postgres'
+import type { DeadLine } from './event-row.ts'
+import type { QuarantinedRow } from './prepared-batch.ts'
+
+const KEEP_DEAD = `
+  insert into events_internal.dead_letters
+    (source_id, log_id, topic, topic_partition, record_offset, line, event_id, sqlstate, reason, message, raw, received_at)
+  select * from unnest($1::smallint[], $2::text[], $3::text[], $4::int[], $5::bigint[], $6::int[], $7::uuid[], $8::text[],
+    $9::text[], $10::text[], $11::bytea[], $12::timestamptz[])
+  on conflict do nothing`
+
+const KEEP_QUARANTINED = `
+  insert into events_internal.quarantined_events
+    (source_id, event_id, event_type, reason, created_at, received_at, raw)
+  select * from unnest($1::smallint[], $2::uuid[], $3::text[], $4::text[], $5::timestamptz[], $6::timestamptz[], $7::bytea[])
+  on conflict do nothing`
+
+/** Keeps what could not be stored, with its bytes and where it came from. Once: a line has one place in the log. */
+export async function keepDead(client: PoolClient, dead: DeadLine[]): Promise<void> {
+  if (dead.length === 0) return
+  await client.query(KEEP_DEAD, [
+    dead.map(({ origin }) => origin.sourceId || null),
+    dead.map(({ origin }) => origin.topicPartition.logId),
+    dead.map(({ origin }) => origin.topicPartition.topic),
+    dead.map(({ origin }) => origin.topicPartition.partition),
+    dead.map(({ origin }) => origin.offset),
+    dead.map(({ line }) => line),
+    dead.map(({ eventId }) => eventId),
+    dead.map(({ sqlstate }) => sqlstate),
+    dead.map(({ reason }) => reason),
+    dead.map(({ message }) => message),
+    dead.map(rawOf),
+    dead.map(({ origin }) => time(origin.receivedAt)),
+  ])
+}
+
+/** Keeps events outside the late window. Once: sent again, they have the same id and time. @returns how many were new */
+export async function keepQuarantined(client: PoolClient, quarantined: QuarantinedRow[]): Promise<number> {
+  if (quarantined.length === 0) return 0
+  const { rowCount } = await client.query(KEEP_QUARANTINED, [
+    quarantined.map(({ row }) => row.origin.sourceId),
+    quarantined.map(({ row }) => row.id),
+    quarantined.map(({ row }) => row.eventType.replaceAll('\0', '')),
+    quarantined.map(({ reason }) => reason),
+    quarantined.map(({ row }) => time(row.createdAt)),
+    quarantined.map(({ row }) => time(row.origin.receivedAt)),
+    quarantined.map(({ row }) => rawOf(row)),
+  ])
+  return rowCount ?? 0
+}
+
+function rawOf({ origin, start, end }: { origin: DeadLine['origin']; start: number; end: number }): Buffer {
+  return origin.value.subarray(start, end)
+}
+
+function time(micros: number): string | null {
+  return Number.isNaN(micros) ? null : new Date(micros / 1000).toISOString()
+}
