@@ -172,7 +172,11 @@ async function apply(client: pg.ClientBase, file: Migration): Promise<void> {
   try {
     // Somebody's long transaction must not make all inserts queue behind our DDL for ever.
     await client.query(`set local lock_timeout = '15s'`)
+    const transaction = await transactionId(client)
     await client.query(file.sql)
+    if ((await transactionId(client)) !== transaction) {
+      throw new MigrationError(`${file.name} ended the transaction that it runs in: part of it may have stayed`)
+    }
     await client.query('reset role')
     await client.query('insert into events_internal.schema_migrations (version, name, checksum) values ($1, $2, $3)', [
       file.version,
@@ -182,10 +186,15 @@ async function apply(client: pg.ClientBase, file: Migration): Promise<void> {
     await client.query('commit')
   } catch (error) {
     await client.query('rollback').catch(() => undefined)
+    if (error instanceof MigrationError) throw error
     throw new MigrationError(`${file.name} failed${where(error, file.sql)}: ${(error as Error).message}`, {
       cause: error,
     })
   }
+}
+
+async function transactionId(client: pg.ClientBase): Promise<string> {
+  return (await client.query<{ id: string }>('select pg_current_xact_id()::text as id')).rows[0]!.id
 }
 
 function where(error: unknown, sql: string): string {
