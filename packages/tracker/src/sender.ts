@@ -40,9 +40,9 @@ const BACKOFF_CAP_MS = 60_000
  * leaves the queue when it is acknowledged, refused for good, or too old; until then it is sent again with backoff.
  */
 export function createSender({ options, userToken, queue, clock, onSettled, onProblem }: SenderOptions): Sender {
-  /** Under way in a request, or handed to a beacon. */
   const inFlight = new Set<string>()
-  const beaconed = new Set<string>()
+  /** Carried by a beacon or a request whose answer the leaving page may not see. */
+  const handedOver = new Set<string>()
   let requests = 0
   let failures = 0
   let notBefore = 0
@@ -52,7 +52,7 @@ export function createSender({ options, userToken, queue, clock, onSettled, onPr
   let stopped = false
 
   const unsent = (): QueuedEvent[] =>
-    queue.waiting().filter((event) => !inFlight.has(event.id) && !beaconed.has(event.id))
+    queue.waiting().filter((event) => !inFlight.has(event.id) && !handedOver.has(event.id))
   const url = (): string => `${options()?.url.replace(/\/+$/, '')}/v1/events`
   const body = (batch: QueuedEvent[]): string => envelope(batch, options()!.writeKey, userToken())
 
@@ -132,7 +132,7 @@ export function createSender({ options, userToken, queue, clock, onSettled, onPr
     for (let limit = BATCH_BYTES; limit > 1; ) {
       const batch = firstBatch(unsent(), BATCH_EVENTS, limit)
       if (!batch.length) return
-      if (navigator.sendBeacon(url(), body(batch))) for (const event of batch) beaconed.add(event.id)
+      if (navigator.sendBeacon(url(), body(batch))) for (const event of batch) handedOver.add(event.id)
       else limit /= 2
     }
   }
@@ -152,11 +152,13 @@ export function createSender({ options, userToken, queue, clock, onSettled, onPr
       // Without keepalive (Firefox before 133) a request dies with its page: what is under way goes by beacon too.
       const keepalive = 'keepalive' in Request.prototype
       if (!keepalive) inFlight.clear()
+      // With it, a page that leaves sees its requests fail although they go on.
+      else if (beacon) for (const id of inFlight) handedOver.add(id)
       if (beacon || !keepalive) sendBeacons()
       else while (send()) {}
     },
     resume() {
-      beaconed.clear()
+      handedOver.clear()
       schedule()
     },
     stop() {
