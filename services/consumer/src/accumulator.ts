@@ -43,8 +43,14 @@ export class Accumulator {
       signal.addEventListener('abort', leave)
       const waiter: Waiter = {
         prepared,
-        resolve: (nextOffset) => (stay(), resolve(nextOffset)),
-        reject: (reason) => (stay(), reject(reason)),
+        resolve(nextOffset) {
+          stay()
+          resolve(nextOffset)
+        },
+        reject(reason) {
+          stay()
+          reject(reason)
+        },
       }
       this.#waiting.push(waiter)
       this.#events += prepared.events

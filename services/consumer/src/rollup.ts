@@ -34,8 +34,8 @@ export function countByHour(rows: EventRow[]): HourCount[] {
   const hours = new Map<number, Map<string, number>>()
   for (const { createdAt, eventType } of rows) {
     const hour = createdAt - (((createdAt % HOUR_MICROS) + HOUR_MICROS) % HOUR_MICROS)
-    let types = hours.get(hour)
-    if (types === undefined) hours.set(hour, (types = new Map()))
+    const types = hours.get(hour) ?? new Map<string, number>()
+    if (types.size === 0) hours.set(hour, types)
     types.set(eventType, (types.get(eventType) ?? 0) + 1)
   }
   return [...hours].flatMap(([hour, types]) => [...types].map(([eventType, n]) => ({ hour, eventType, n })))

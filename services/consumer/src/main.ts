@@ -1,0 +1,64 @@
+import { openEventLog } from '@platform-events/event-log'
+import { createPool } from '@platform-events/postgres'
+import {
+  buildHttp,
+  type Component,
+  commonSettings,
+  createLogger,
+  createMetrics,
+  exitOnSignals,
+  httpComponent,
+  readConfig,
+  startComponents,
+} from '@platform-events/runtime'
+import { z } from 'zod'
+import { createConsumer } from './consumer.ts'
+
+const count = z.coerce.number().int()
+const settings = readConfig(
+  z.object({
+    ...commonSettings,
+    DATABASE_URL: z.string({ error: 'the address of Postgres, postgres://user:password@host:5432/database' }),
+    KAFKA_BROKERS: z.string({ error: 'host:port,… of Kafka; the local log belongs to one process (npm start)' }),
+    CONSUMER_GROUP: z.string().default('platform-events'),
+    /** 0 to 15, another one for each consumer process; any at random unless given. */
+    CONSUMER_SHARD: count.min(0).max(15).optional(),
+    /** Events in one load. */
+    CONSUMER_MAX_EVENTS: count.min(1).max(50_000).default(10_000),
+    /** The longest that events wait for more to come. */
+    CONSUMER_LINGER_MS: count.min(0).max(60_000).default(250),
+    /** So many dead letters in a row with one code pause the consumer: the fault is then most likely ours. */
+    CONSUMER_DEAD_IN_A_ROW: count.min(1).default(100),
+  }),
+  process.env,
+)
+
+const logger = createLogger({ name: 'consumer', level: settings.LOG_LEVEL })
+const metrics = createMetrics()
+const pool = createPool({
+  connectionString: settings.DATABASE_URL,
+  applicationName: 'platform-events consumer',
+  max: 4,
+})
+const log = await openEventLog(settings, logger)
+const consumer = createConsumer({
+  log,
+  pool,
+  logger,
+  metrics,
+  group: settings.CONSUMER_GROUP,
+  shard: settings.CONSUMER_SHARD ?? Math.floor(Math.random() * 16),
+  maxEvents: settings.CONSUMER_MAX_EVENTS,
+  lingerMs: settings.CONSUMER_LINGER_MS,
+  deadInARow: settings.CONSUMER_DEAD_IN_A_ROW,
+})
+const postgres: Component = { name: 'postgres', start: async () => {}, stop: () => pool.end() }
+const eventLog: Component = { name: 'event log', start: async () => {}, stop: () => log.close() }
+const app = buildHttp({ logger, metrics, checks: { consumer: consumer.check } })
+
+exitOnSignals(
+  await startComponents(
+    [postgres, eventLog, consumer, httpComponent(app, { host: settings.HOST, port: settings.PORT })],
+    logger,
+  ),
+)
