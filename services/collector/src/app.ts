@@ -1,6 +1,7 @@
 import { buildHttp, type HealthCheck, type Logger } from '@platform-events/runtime'
 import type { FastifyInstance } from 'fastify'
-import { type CollectorOptions, collectorRoutes } from './collector-routes.ts'
+import type { CollectorOptions } from './collector-options.ts'
+import { collectorRoutes } from './collector-routes.ts'
 
 export interface CollectorAppOptions extends CollectorOptions {
   logger: Logger

@@ -15,7 +15,7 @@ export function collectorMetrics(registry: Registry, inFlightBytes: () => number
   return {
     events: new Counter({
       name: 'collector_events_total',
-      help: 'Events received, by what became of them: accepted, duplicate, rejected, refused (with their whole request).',
+      help: 'Events received, by what became of them; those refused went down with their whole request (429, 503).',
       labelNames: ['outcome'] as const,
       registers: [registry],
     }),

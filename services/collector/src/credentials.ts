@@ -1,4 +1,5 @@
 import type { FastifyRequest } from 'fastify'
+import type { Envelope } from './envelope.ts'
 
 /** Who a request says it comes from. */
 export interface Credentials {
@@ -8,23 +9,29 @@ export interface Credentials {
 }
 
 /**
- * Reads the headers and the query: the write key as Authorization: Bearer, as the Basic user, or as ?write_key=. A Bearer
- * token of three parts is the platform's JWT instead; then the key comes from elsewhere.
+ * Finds the write key: Authorization: Bearer, then the body, then the query, then the Basic user (last, because browsers add
+ * that one of their own accord on a site behind a password). A Bearer token of three parts is the platform's JWT instead.
  */
-export function credentialsOf(request: FastifyRequest): Credentials {
-  const [scheme = '', value = ''] = (request.headers.authorization ?? '').trim().split(/\s+/, 2)
-  const fromQuery = (request.query as Record<string, unknown>)['write_key']
-  const query = typeof fromQuery === 'string' && fromQuery !== '' ? fromQuery : undefined
-  switch (scheme.toLowerCase()) {
-    case 'bearer':
-      return value.split('.').length === 3
-        ? { writeKey: query, userToken: value }
-        : { writeKey: value || query, userToken: undefined }
-    case 'basic':
-      return { writeKey: basicUser(value) || query, userToken: undefined }
-    default:
-      return { writeKey: query, userToken: undefined }
+export function credentialsOf(request: FastifyRequest, envelope: Envelope): Credentials {
+  const [scheme, value] = authorizationOf(request.headers.authorization)
+  const isJwt = scheme === 'bearer' && value.split('.').length === 3
+  const bearer = scheme === 'bearer' && !isJwt ? value : ''
+  const basic = scheme === 'basic' ? basicUser(value) : ''
+  return {
+    writeKey: bearer || envelope.writeKey || queryKey(request.query) || basic || undefined,
+    userToken: envelope.userToken ?? (isJwt ? value : undefined),
   }
+}
+
+function authorizationOf(header: string | undefined): [scheme: string, value: string] {
+  if (header === undefined) return ['', '']
+  const [scheme = '', value = ''] = header.trim().split(/\s+/, 2)
+  return [scheme.toLowerCase(), value]
+}
+
+function queryKey(query: unknown): string | undefined {
+  const key = (query as Record<string, unknown>)['write_key']
+  return typeof key === 'string' ? key : undefined
 }
 
 function basicUser(value: string): string {

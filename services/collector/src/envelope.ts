@@ -23,8 +23,8 @@ export function parseEnvelope(text: string): Envelope {
   return {
     events: eventsOf(rest),
     sentAtMs: sentAt(sent_at),
-    writeKey: typeof write_key === 'string' ? write_key : undefined,
-    userToken: typeof user_token === 'string' ? user_token : undefined,
+    writeKey: optionalString(write_key, 'write_key'),
+    userToken: optionalString(user_token, 'user_token'),
   }
 }
 
@@ -50,4 +50,10 @@ function sentAt(value: unknown): number | null {
   const time = typeof value === 'string' ? parseIsoTime(value) : null
   if (time === null) throw new RequestError('invalid_batch', 'sent_at is not an ISO 8601 time with an offset.')
   return time.ms
+}
+
+function optionalString(value: unknown, field: string): string | undefined {
+  if (value === undefined || value === null) return undefined
+  if (typeof value !== 'string') throw new RequestError('invalid_batch', `${field} is not a string.`)
+  return value
 }

@@ -1,5 +1,6 @@
 export { buildCollector, type CollectorAppOptions } from './app.ts'
-export { type CollectorOptions, collectorRoutes } from './collector-routes.ts'
+export type { CollectorOptions } from './collector-options.ts'
+export { collectorRoutes } from './collector-routes.ts'
 export { loadSources } from './load-sources.ts'
 export { watchedLog } from './log-health.ts'
 export type { KeyHolder, Source, Sources } from './source.ts'

@@ -7,7 +7,7 @@ import {
   type RejectedEvent,
   validateEvent,
 } from '@platform-events/contracts'
-import { RecordBuilder } from './records.ts'
+import type { RecordBuilder } from './records.ts'
 import { settleUserId, type UserIdRule } from './user-ids.ts'
 
 export interface IngestOptions {
@@ -15,11 +15,12 @@ export interface IngestOptions {
   userIds: UserIdRule
   /** The body may hold characters that Postgres refuses. */
   clean: boolean
+  /** Takes the lines of the events that are good. */
+  records: RecordBuilder
 }
 
 /** What became of the events of a request. */
 export interface Ingested {
-  records: RecordBuilder
   accepted: number
   duplicates: number
   userIdsDropped: number
@@ -29,41 +30,38 @@ export interface Ingested {
 
 /** Checks the events of a request one by one and writes the good ones as records; nothing is stored yet. */
 export function ingest(events: unknown[], options: IngestOptions): Ingested {
-  const result: Ingested = {
-    records: new RecordBuilder(),
-    accepted: 0,
-    duplicates: 0,
-    userIdsDropped: 0,
-    cleanedStrings: 0,
-    rejected: [],
-  }
+  const result: Ingested = { accepted: 0, duplicates: 0, userIdsDropped: 0, cleanedStrings: 0, rejected: [] }
   const ids = new Set<string>()
-  const count = () => {
-    result.cleanedStrings++
-  }
   for (let index = 0; index < events.length; index++) {
-    const value = options.clean ? cleanStrings(events[index], count) : events[index]
+    const value = options.clean ? cleaned(events[index], result) : events[index]
     const verdict = validateEvent(value, options.context)
     if (!verdict.ok) {
       result.rejected.push({ index, ...idOf(value), code: verdict.code, message: verdict.message })
       continue
     }
     const { event } = verdict
-    if (settleUserId(event, options.userIds)) result.userIdsDropped++
+    if (ids.has(event.id)) {
+      result.duplicates++
+      continue
+    }
+    const dropped = settleUserId(event, options.userIds)
     const line = logLine(event)
     if (isTooLarge(line, value)) {
       result.rejected.push({ index, id: event.id, code: 'event_too_large', message: 'The event has more than 32 KB.' })
       continue
     }
-    if (ids.has(event.id)) {
-      result.duplicates++
-      continue
-    }
     ids.add(event.id)
-    result.records.add(keyOf(event), line)
+    options.records.add(keyOf(event), line)
     result.accepted++
+    if (dropped) result.userIdsDropped++
   }
   return result
+}
+
+function cleaned(value: unknown, result: Ingested): unknown {
+  return cleanStrings(value, () => {
+    result.cleanedStrings++
+  })
 }
 
 /** Records of one key stay in order: a session's, else a user's. */

@@ -1,6 +1,6 @@
-import { createHash } from 'node:crypto'
 import { RequestError } from '@platform-events/contracts'
 import type { Component, HealthCheck, Logger } from '@platform-events/runtime'
+import { KeyIndex } from './key-index.ts'
 import type { KeyHolder, Source, Sources } from './source.ts'
 import { readSourcesFile, writeSourcesFile } from './sources-file.ts'
 
@@ -22,149 +22,168 @@ export interface SourceDirectory extends Component, Sources {
 
 const REFRESH_MS = 5000
 const UNKNOWN_KEY_MS = 500
+/** A load that takes longer counts as failed. */
+const LOAD_DEADLINE_MS = 5000
 /** Requests that may wait for an extra refresh; more get a 503, lest made-up keys pile up requests. */
 const MAX_WAITING = 100
+/** Unknown keys that cause no further refresh until the next regular one. */
 const MAX_REMEMBERED = 10_000
 
 /**
  * The sources, kept in memory and refreshed from Postgres. While Postgres is away the last good copy serves, from memory or,
- * after a restart, from its file: that stops no ingestion. A key that is unknown causes one refresh at once, so that a new source
- * works with its first event; while that refresh fails the answer is "ask again", not "unknown".
+ * after a restart, from its file: that stops no ingestion. A key that is unknown causes one refresh at once, so that a new
+ * source works with its first event; while that refresh fails the answer is "ask again", not "unknown".
  */
 export function sourceDirectory(options: SourceDirectoryOptions): SourceDirectory {
-  const { load, file, logger, refreshMs = REFRESH_MS, unknownKeyMs = UNKNOWN_KEY_MS } = options
-  let holders: Map<string, KeyHolder> | null = null
-  let saved = ''
-  let staleSince: Date | null = null
-  let refreshing: Promise<boolean> | null = null
-  let extra: Promise<boolean> | null = null
-  let lastExtraMs = Number.NEGATIVE_INFINITY
-  let waiting = 0
-  let timer: NodeJS.Timeout | undefined
-  let stopped = false
-  const unknown = new Set<string>()
+  const directory = new Directory(options)
+  return {
+    name: 'sources',
+    start: () => directory.start(),
+    stop: () => directory.stop(),
+    find: (key) => directory.find(key),
+    check: () => directory.check(),
+  }
+}
 
-  async function refresh(): Promise<boolean> {
+class Directory {
+  readonly #options: SourceDirectoryOptions
+  readonly #unknown = new Set<string>()
+  #keys: KeyIndex | null = null
+  #staleSince: Date | null = null
+  #saved = ''
+  #refreshing: Promise<boolean> | null = null
+  #extra: Promise<boolean> | null = null
+  #lastExtraMs = Number.NEGATIVE_INFINITY
+  #waiting = 0
+  #timer: NodeJS.Timeout | undefined
+  #stopped = false
+
+  constructor(options: SourceDirectoryOptions) {
+    this.#options = options
+  }
+
+  async start(): Promise<void> {
+    if (!(await this.#refresh())) await this.#readCopy()
+    this.#schedule()
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true
+    clearTimeout(this.#timer)
+    await this.#refreshing
+  }
+
+  find(key: string): Promise<KeyHolder | null> | KeyHolder | null {
+    const holder = this.#keys?.find(key)
+    if (holder !== undefined) return holder
+    return this.#unknown.has(key) ? null : this.#findAfresh(key)
+  }
+
+  check(): ReturnType<HealthCheck> {
+    if (this.#keys === null) return { ok: false, detail: 'no sources yet: Postgres does not answer' }
+    const sources = `${this.#keys.size} sources`
+    if (this.#staleSince === null) return { ok: true, detail: sources }
+    return { ok: true, detail: `${sources}, a copy: Postgres has not answered since ${this.#staleSince.toISOString()}` }
+  }
+
+  #schedule(): void {
+    if (this.#stopped) return
+    this.#timer = setTimeout(() => {
+      this.#unknown.clear()
+      void this.#refresh().then(() => this.#schedule())
+    }, this.#options.refreshMs ?? REFRESH_MS).unref()
+  }
+
+  async #findAfresh(key: string): Promise<KeyHolder | null> {
+    if (this.#waiting >= MAX_WAITING) throw unavailable('Too many unknown keys at once.')
+    this.#waiting++
     try {
-      const sources = await load()
-      holders = holdersOf(sources)
-      unknown.clear()
-      if (staleSince !== null) logger.info({ sources: sources.length }, 'sources are fresh again')
-      staleSince = null
-      await save(sources)
+      const fresh = await this.#extraRefresh()
+      const holder = this.#keys?.find(key)
+      if (holder !== undefined) return holder
+      if (!fresh) throw unavailable('Whether this key is known cannot be said now.')
+      if (this.#unknown.size < MAX_REMEMBERED) this.#unknown.add(key)
+      return null
+    } finally {
+      this.#waiting--
+    }
+  }
+
+  /** A refresh that begins after this call, but not too soon after the last of its kind; shared by all who wait for it. */
+  #extraRefresh(): Promise<boolean> {
+    this.#extra ??= (async () => {
+      await pause(this.#lastExtraMs + (this.#options.unknownKeyMs ?? UNKNOWN_KEY_MS) - performance.now())
+      await this.#refreshing
+      this.#lastExtraMs = performance.now()
+      this.#extra = null
+      return this.#refresh()
+    })()
+    return this.#extra
+  }
+
+  /** Loads the sources; one load at a time. Resolves with whether it went well. */
+  #refresh(): Promise<boolean> {
+    this.#refreshing ??= this.#load().finally(() => {
+      this.#refreshing = null
+    })
+    return this.#refreshing
+  }
+
+  async #load(): Promise<boolean> {
+    const { load, logger } = this.#options
+    try {
+      const sources = await inTime(load(), LOAD_DEADLINE_MS)
+      this.#keys = new KeyIndex(sources)
+      if (this.#staleSince !== null) logger.info({ sources: sources.length }, 'sources are fresh again')
+      this.#staleSince = null
+      await this.#writeCopy(sources)
       return true
     } catch (err) {
-      if (staleSince === null) logger.warn({ err }, 'sources cannot be read from Postgres, the last good copy serves')
-      staleSince ??= new Date()
+      if (this.#staleSince === null) logger.warn({ err }, 'no sources from Postgres, the last good copy serves')
+      this.#staleSince ??= new Date()
       return false
     }
   }
 
-  async function save(sources: Source[]): Promise<void> {
+  async #writeCopy(sources: Source[]): Promise<void> {
+    const { file, logger } = this.#options
     const text = JSON.stringify(sources)
-    if (text === saved) return
+    if (text === this.#saved) return
     try {
       await writeSourcesFile(file, sources)
-      saved = text
+      this.#saved = text
     } catch (err) {
       logger.warn({ err, file }, 'the copy of the sources cannot be written')
     }
   }
 
-  /** One at a time. */
-  function refreshOnce(): Promise<boolean> {
-    refreshing ??= refresh().finally(() => {
-      refreshing = null
-    })
-    return refreshing
-  }
-
-  /** A refresh that begins after this call, not sooner than `unknownKeyMs` after the one before; shared by all who wait. */
-  function extraRefresh(): Promise<boolean> {
-    extra ??= (async () => {
-      await pause(lastExtraMs + unknownKeyMs - performance.now())
-      if (refreshing !== null) await refreshing
-      lastExtraMs = performance.now()
-      extra = null
-      return refreshOnce()
-    })()
-    return extra
-  }
-
-  function lookUp(key: string): KeyHolder | undefined {
-    return holders?.get(key) ?? (key.startsWith('sk_') ? holders?.get(sha256(key)) : undefined)
-  }
-
-  async function findAfresh(key: string): Promise<KeyHolder | null> {
-    if (waiting >= MAX_WAITING) throw away('Too many unknown keys at once.')
-    waiting++
+  async #readCopy(): Promise<void> {
+    const { file, logger } = this.#options
     try {
-      const fresh = await extraRefresh()
-      const holder = lookUp(key)
-      if (holder !== undefined) return holder
-      if (!fresh) throw away('Whether this key is known cannot be said now.')
-      if (unknown.size < MAX_REMEMBERED) unknown.add(key)
-      return null
-    } finally {
-      waiting--
+      const sources = await readSourcesFile(file)
+      if (sources !== null) this.#keys = new KeyIndex(sources)
+    } catch (err) {
+      logger.error({ err, file }, 'the copy of the sources cannot be read')
     }
   }
-
-  function schedule(): void {
-    if (stopped) return
-    timer = setTimeout(() => void refreshOnce().then(schedule), refreshMs).unref()
-  }
-
-  return {
-    name: 'sources',
-    async start() {
-      stopped = false
-      if (!(await refreshOnce())) {
-        const copy = await readSourcesFile(file).catch((err: unknown) => {
-          logger.error({ err, file }, 'the copy of the sources cannot be read')
-          return null
-        })
-        if (copy !== null) holders = holdersOf(copy)
-      }
-      schedule()
-    },
-    async stop() {
-      stopped = true
-      clearTimeout(timer)
-      await refreshing
-    },
-    find(key) {
-      const holder = lookUp(key)
-      if (holder !== undefined) return holder
-      return unknown.has(key) ? null : findAfresh(key)
-    },
-    check() {
-      if (holders === null) return { ok: false, detail: 'no sources yet: Postgres does not answer' }
-      const sources = new Set(Array.from(holders.values(), ({ source }) => source.sourceId)).size
-      if (staleSince === null) return { ok: true, detail: `${sources} sources` }
-      return { ok: true, detail: `${sources} sources, not refreshed since ${staleSince.toISOString()}` }
-    },
-  }
 }
 
-/** By public key as it is, by secret key as the hex of its hash; the two cannot meet. */
-function holdersOf(sources: Source[]): Map<string, KeyHolder> {
-  const holders = new Map<string, KeyHolder>()
-  for (const source of sources) {
-    holders.set(source.writeKey, { source, secret: false })
-    if (source.secretKeyHash !== null) holders.set(`sha256:${source.secretKeyHash}`, { source, secret: true })
-  }
-  return holders
-}
-
-function sha256(text: string): string {
-  return `sha256:${createHash('sha256').update(text).digest('hex')}`
-}
-
-function away(message: string): RequestError {
+function unavailable(message: string): RequestError {
   return new RequestError('database_unavailable', message, { retryAfterSeconds: 1 })
 }
 
 async function pause(ms: number): Promise<void> {
   if (ms > 0) await new Promise((resolve) => setTimeout(resolve, ms))
+}
+
+async function inTime<T>(work: Promise<T>, ms: number): Promise<T> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`no answer in ${ms} ms`)), ms)
+  })
+  try {
+    return await Promise.race([work, late])
+  } finally {
+    clearTimeout(timer)
+  }
 }
