@@ -57,8 +57,25 @@ comment on function events_internal.complete_direct_insert() is 'Gives a row ins
 create trigger complete_direct_insert after insert on public.platform_events
   for each row when (new.source_id = 0) execute function events_internal.complete_direct_insert();
 
--- Deleting and correcting rows takes them out of the rollup. By statement, because updating one rollup row once per deleted
--- row is quadratic. Only statements on public.platform_events: whoever deletes from a partition directly goes round it.
+-- A row keeps its derived column when somebody corrects it, and its day: moved to another partition it would be counted twice.
+create function events_internal.check_update() returns trigger
+  language plpgsql volatile security definer set search_path = '' as $$
+begin
+  if pg_catalog.date_trunc('day', new.created_at, 'UTC') <> pg_catalog.date_trunc('day', old.created_at, 'UTC') then
+    raise exception 'an event cannot move from one UTC day to another' using errcode = 'feature_not_supported',
+      hint = 'Delete it and insert it again.';
+  end if;
+  new.actor_key := events_internal.actor_key(new.user_id, new.session_id);
+  return new;
+end $$;
+revoke all on function events_internal.check_update() from public, anon, authenticated, service_role;
+comment on function events_internal.check_update() is 'Recomputes actor_key of a corrected row; refuses to move it to another day.';
+
+create trigger check_update before update of user_id, session_id, created_at on public.platform_events
+  for each row execute function events_internal.check_update();
+
+-- Deleted and corrected rows go through the rollup, too. By statement, because updating one rollup row once per deleted row
+-- is quadratic. Only statements on public.platform_events: whoever deletes from a partition directly goes round it.
 create function events_internal.subtract_deleted() returns trigger
   language plpgsql volatile security definer set search_path = '' as $$
 declare
@@ -68,7 +85,6 @@ begin
   select pg_catalog.date_trunc('hour', d.created_at, 'UTC'), d.event_type, own_shard, -count(*)
   from deleted d
   group by 1, 2
-  order by 1, 2
   on conflict (hour, event_type, shard) do update set n = r.n + excluded.n;
   return null;
 end $$;
@@ -78,5 +94,29 @@ comment on function events_internal.subtract_deleted() is 'Takes deleted rows ou
 create trigger subtract_deleted after delete on public.platform_events
   referencing old table as deleted
   for each statement execute function events_internal.subtract_deleted();
+
+create function events_internal.recount_updated() returns trigger
+  language plpgsql volatile security definer set search_path = '' as $$
+declare
+  own_shard constant smallint := events_internal.lock_direct_shard();
+begin
+  insert into events_internal.event_rollup_hourly as r (hour, event_type, shard, n)
+  select c.hour, c.event_type, own_shard, sum(c.n)
+  from (
+    select pg_catalog.date_trunc('hour', b.created_at, 'UTC') as hour, b.event_type, -count(*) as n from before b group by 1, 2
+    union all
+    select pg_catalog.date_trunc('hour', a.created_at, 'UTC'), a.event_type, count(*) from after a group by 1, 2
+  ) c
+  group by 1, 2 having sum(c.n) <> 0
+  on conflict (hour, event_type, shard) do update set n = r.n + excluded.n;
+  return null;
+end $$;
+revoke all on function events_internal.recount_updated() from public, anon, authenticated, service_role;
+comment on function events_internal.recount_updated() is 'Moves corrected rows to their new hour or type in the rollup.';
+
+-- Depth 0: what triggers update (actor_key here, user_id on a user's deletion) changes neither hour nor type.
+create trigger recount_updated after update on public.platform_events
+  referencing old table as before new table as after
+  for each statement when (pg_trigger_depth() = 0) execute function events_internal.recount_updated();
 
 reset role;

@@ -11,9 +11,7 @@ begin
     return null;
   end if;
   delete from events_internal.session_users s where s.user_id = old.id;
-  update public.platform_events e
-  set user_id = null, actor_key = events_internal.actor_key(null, e.session_id)
-  where e.user_id = old.id;
+  update public.platform_events e set user_id = null where e.user_id = old.id; -- check_update makes it the session's
   return null;
 end $$;
 revoke all on function events_internal.anonymise_user() from public, anon, authenticated, service_role;
