@@ -1,3 +1,5 @@
+import { once } from 'node:events'
+import { type AddressInfo, connect } from 'node:net'
 import { REQUEST_ERRORS, RequestError, type RequestErrorCode } from '@platform-events/contracts'
 import { expect, test } from 'vitest'
 import type { HealthCheck } from './health.ts'
@@ -62,4 +64,14 @@ test('/metrics speaks the Prometheus text format', async () => {
   const answer = await build().inject('/metrics')
   expect(answer.headers['content-type']).toContain('text/plain')
   expect(answer.body).toContain('process_cpu_seconds_total')
+})
+
+test('a connection on which nothing was asked does not hold up the end', async () => {
+  const app = build()
+  await app.listen({ host: '127.0.0.1', port: 0 })
+  const silent = connect((app.server.address() as AddressInfo).port, '127.0.0.1')
+  silent.on('error', () => undefined)
+  await once(app.server, 'connection')
+  await app.close() // the test's own deadline is the assertion: Node would wait for a minute
+  silent.destroy()
 })

@@ -4,6 +4,7 @@ import { checkHealth, type HealthCheck } from './health.ts'
 import type { Component } from './lifecycle.ts'
 import type { Logger } from './logger.ts'
 import type { Registry } from './metrics.ts'
+import { endUnusedConnections } from './unused-connections.ts'
 
 export interface HttpOptions {
   logger: Logger
@@ -26,6 +27,7 @@ export function buildHttp(options: HttpOptions): FastifyInstance {
     onProtoPoisoning: 'ignore',
     onConstructorPoisoning: 'ignore',
   })
+  endUnusedConnections(app)
   app.setErrorHandler((error: FastifyError | RequestError, request, reply) => {
     const known = error instanceof RequestError ? error : fromFastify(error)
     if (known.code === 'internal') request.log.error({ err: error, reqId: request.id }, 'request failed')
