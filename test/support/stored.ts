@@ -1,21 +1,30 @@
 import { createPool, type Pool } from '@platform-events/postgres'
+import { expect, vi } from 'vitest'
 
-/** What the database holds of the events of one marker (`properties.run`). */
-export interface Stored {
-  rows: number
-  ids: Set<string>
+export function connect(databaseUrl: string): Pool {
+  return createPool({ connectionString: databaseUrl, applicationName: 'test', max: 2 })
 }
 
-/** Reads every stored event whose properties carry this marker. */
-export async function storedEvents(pool: Pool, run: string): Promise<Stored> {
-  const { rows } = await pool.query<{ id: string }>(
-    `select id from public.platform_events where properties ->> 'run' = $1`,
+/** Waits until all events of a run (`properties.run`) are stored, and then expects each of them once and the rollup equal to the rows. */
+export async function expectStoredOnce(pool: Pool, run: string, events: number): Promise<void> {
+  await vi.waitFor(async () => expect((await stored(pool, run)).distinct).toBe(events), {
+    timeout: 60_000,
+    interval: 200,
+  })
+  expect(await stored(pool, run)).toEqual({ rows: events, distinct: events, numbers: events })
+  expect(await rollupDifferences(pool)).toEqual([])
+}
+
+async function stored(pool: Pool, run: string): Promise<{ rows: number; distinct: number; numbers: number }> {
+  const { rows } = await pool.query<{ rows: number; distinct: number; numbers: number }>(
+    `select count(*)::int as rows, count(distinct id)::int as distinct, count(distinct properties -> 'n')::int as numbers
+     from public.platform_events where properties ->> 'run' = $1`,
     [run],
   )
-  return { rows: rows.length, ids: new Set(rows.map((row) => row.id)) }
+  return rows[0]!
 }
 
-/** The hourly rollup against the raw rows: empty when they are equal. */
+/** The hourly rollup against the raw rows: the hours and types in which they differ. */
 export async function rollupDifferences(pool: Pool): Promise<unknown[]> {
   const { rows } = await pool.query(
     `select hour, event_type, raw.n as raw, rollup.n as rollup
@@ -26,8 +35,4 @@ export async function rollupDifferences(pool: Pool): Promise<unknown[]> {
      where raw.n is distinct from rollup.n`,
   )
   return rows
-}
-
-export function connect(databaseUrl: string): Pool {
-  return createPool({ connectionString: databaseUrl, applicationName: 'test', max: 2 })
 }

@@ -1,0 +1,56 @@
+import { createHash, randomUUID } from 'node:crypto'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { kafkaBrokers, kafkaMissing } from '../support/kafka.ts'
+import { createTestDatabase, type TestDatabase } from '../support/postgres.ts'
+import { freePort, type ServingProcess, startService } from '../support/process.ts'
+import { expectStoredOnce } from '../support/stored.ts'
+import { startTraffic } from '../support/traffic.ts'
+
+const EVENTS = 3000
+
+let database: TestDatabase
+let dataDir: string
+let env: Record<string, string>
+let running: ServingProcess[] = []
+
+beforeEach(async (context) => {
+  context.skip(kafkaMissing() !== null, kafkaMissing() ?? '')
+  database = await createTestDatabase()
+  dataDir = await mkdtemp(join(tmpdir(), 'platform-events-'))
+  env = { KAFKA_BROKERS: kafkaBrokers().join(','), DATABASE_URL: database.connectionString, DATA_DIR: dataDir }
+})
+
+afterEach(async () => {
+  await Promise.all(running.map((service) => service.stop()))
+  running = []
+  await database?.drop()
+  if (dataDir) await rm(dataDir, { recursive: true, force: true })
+})
+
+async function start(name: 'collector' | 'consumer'): Promise<ServingProcess> {
+  const service = await startService(name, { port: await freePort(), env })
+  running.push(service)
+  return service
+}
+
+test(`${EVENTS} events from tracker over Kafka to SQL are stored once, with one of two consumers killed`, async () => {
+  const writeKey = `pk_${randomUUID()}`
+  await database.pool.query(
+    `insert into events_internal.event_sources (name, write_key, secret_key_hash) values ('test', $1, $2)`,
+    [writeKey, createHash('sha256').update(randomUUID()).digest()],
+  )
+  const collector = await start('collector')
+  const first = await start('consumer')
+  await start('consumer')
+  const traffic = startTraffic({ url: collector.url, writeKey, events: EVENTS })
+  await vi.waitUntil(() => traffic.tracked() > EVENTS / 2, { timeout: 60_000, interval: 5 })
+  await first.kill()
+  await start('consumer')
+  await traffic.acknowledged
+  await expectStoredOnce(database.pool, traffic.run, EVENTS)
+  const { rows } = await database.pool.query('select topic_partition from events_internal.consumer_offsets')
+  expect(rows.length).toBeGreaterThan(1)
+})
