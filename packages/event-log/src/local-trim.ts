@@ -1,6 +1,6 @@
+import type { AppendQueue } from './append-queue.ts'
 import { appendedAtOf } from './local-record.ts'
 import type { LocalStore } from './local-store.ts'
-import type { LocalWriter } from './local-writer.ts'
 
 export interface TrimOptions {
   /** The offset that the consumer goes on from: nothing from here on is removed. */
@@ -14,7 +14,7 @@ export interface TrimOptions {
 /** Records removed in one commit, which appends wait for: some 3 ms. */
 const REMOVED_AT_ONCE = 1000
 
-export async function trimStore(store: LocalStore, writer: LocalWriter, options: TrimOptions): Promise<number> {
+export async function trimStore(store: LocalStore, queue: AppendQueue<Buffer>, options: TrimOptions): Promise<number> {
   const { storedOffset, keepBytes = Number.POSITIVE_INFINITY } = options
   const from = store.first
   const stored = Math.min(storedOffset, store.end)
@@ -22,7 +22,7 @@ export async function trimStore(store: LocalStore, writer: LocalWriter, options:
   for (;;) {
     const upTo = store.bytes() > keepBytes ? stored : old
     if (upTo <= store.first) return store.first - from
-    await writer.change(() => store.removeBefore(Math.min(upTo, store.first + REMOVED_AT_ONCE)))
+    await queue.between(() => store.removeBefore(Math.min(upTo, store.first + REMOVED_AT_ONCE)))
   }
 }
 

@@ -1,10 +1,11 @@
 import { EventEmitter, once } from 'node:events'
 import type { Logger } from '@platform-events/runtime'
+import { AppendQueue } from './append-queue.ts'
 import { type EventLog, LogUnavailableError, type TopicPartition } from './event-log.ts'
 import { consumeLocally } from './local-consumption.ts'
+import { encodeRecord } from './local-record.ts'
 import { LocalStore } from './local-store.ts'
 import { type TrimOptions, trimStore } from './local-trim.ts'
-import { LocalWriter } from './local-writer.ts'
 
 export interface LocalLogOptions {
   /** Made when absent; nothing else may lie in it. */
@@ -40,6 +41,7 @@ export interface LocalLogStats {
 }
 
 const TOPIC = 'local'
+const COMMIT_BYTES = 4 * 1024 * 1024
 const DEFAULT_MAX_BYTES = 4 * 1024 ** 3
 
 /**
@@ -52,14 +54,29 @@ export async function openLocalLog(options: LocalLogOptions): Promise<LocalLog> 
   const { logger, clock = Date.now, maxBytes = DEFAULT_MAX_BYTES } = options
   const store = await LocalStore.open(options.directory)
   const appends = new EventEmitter().setMaxListeners(0)
-  const writer = new LocalWriter(store, { maxBytes, clock, onAppended: () => appends.emit('append') })
+  const queue = new AppendQueue<Buffer>({
+    groupBytes: COMMIT_BYTES,
+    lingerMs: 0,
+    failTogether: false,
+    async write(values) {
+      const bytes = values.reduce((sum, value) => sum + value.length, 0)
+      if (store.bytes() + bytes > maxBytes) throw new Error(`the log is full: ${store.bytes()} of ${maxBytes} bytes`)
+      await store.append(values)
+      appends.emit('append')
+    },
+  })
   const topicPartition = (): TopicPartition => ({ logId: store.logId, topic: TOPIC, partition: 0 })
   const consumptions = new Set<{ stop(): Promise<void> }>()
   let closed = false
   return {
     async append(records) {
       if (closed) throw new LogUnavailableError('the local log is closed')
-      if (records.length > 0) await writer.append(records)
+      if (records.length === 0) return
+      const values = records.map((record) => encodeRecord(record, clock()))
+      await queue.append(
+        values,
+        values.reduce((sum, value) => sum + value.length, 0),
+      )
     },
     async consume(consume) {
       const consumption = consumeLocally(
@@ -68,7 +85,7 @@ export async function openLocalLog(options: LocalLogOptions): Promise<LocalLog> 
           first: () => store.first,
           end: () => store.end,
           range: (from) => store.range(from),
-          renew: () => writer.change(() => store.renew()),
+          renew: () => queue.between(() => store.renew()),
           async appended(signal) {
             await once(appends, 'append', { signal }).catch(() => undefined)
           },
@@ -84,7 +101,7 @@ export async function openLocalLog(options: LocalLogOptions): Promise<LocalLog> 
       const from = at === null || at < store.first || at > store.end ? store.first : at
       return [{ topicPartition: topicPartition(), end: store.end, records: store.end - from }]
     },
-    trim: (trim) => trimStore(store, writer, trim),
+    trim: (trim) => trimStore(store, queue, trim),
     stats: () => ({
       logId: store.logId,
       bytes: store.bytes(),
@@ -97,7 +114,7 @@ export async function openLocalLog(options: LocalLogOptions): Promise<LocalLog> 
       if (closed) return
       closed = true
       await Promise.all([...consumptions].map((consumption) => consumption.stop()))
-      await writer.idle()
+      await queue.idle()
       await store.close()
     },
   }
