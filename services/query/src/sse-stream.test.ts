@@ -9,6 +9,7 @@ it('drops a reader that does not read, and no sooner than its buffer is full', a
   let stream: SseStream | undefined
   const server = createServer((_request, response) => {
     stream = openSseStream(response, onClose, onDrop)
+    stream.comment('live')
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const answer = await new Promise<IncomingMessage>((resolve) => {

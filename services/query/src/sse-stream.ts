@@ -10,7 +10,7 @@ const HEADERS = {
   'x-accel-buffering': 'no',
 }
 
-/** One answer as a stream of server-sent events (WHATWG HTML, section 9.2). */
+/** One answer as a stream of server-sent events (WHATWG HTML, section 9.2). Its headers go out with the first thing sent. */
 export interface SseStream {
   /** False once the stream is over: the reader left, was dropped, or end() was called. */
   readonly open: boolean
@@ -32,11 +32,13 @@ export function openSseStream(response: ServerResponse, onClose: () => void, onD
   })
   // A reader that goes away in the middle of a write is nothing to report.
   response.on('error', () => response.destroy())
-  response.writeHead(200, HEADERS)
-  write('retry: 1000\n\n')
 
   function write(text: string): void {
     if (!open) return
+    if (!response.headersSent) {
+      response.writeHead(200, HEADERS)
+      response.write('retry: 1000\n\n')
+    }
     if (response.writableLength > BUFFERED_BYTES) {
       open = false
       onDrop()

@@ -87,6 +87,8 @@ export function createTail(options: { pool: Pool; logger: Logger; clock: () => n
       for (const event of came.length === 0 ? unread : [...unread, ...came].sort(byReceipt)) send(subscriber, event)
       subscriber.waiting = []
       subscriber.state = 'live'
+      // Opens the stream where there was nothing to send: what is stored after a reader sees it open does reach it.
+      subscriber.stream.comment('live')
     } catch (error) {
       subscriber.state = 'new'
       subscriber.stream.send('problem', problemBody(error))
