@@ -11,7 +11,7 @@ const NAME = 'postgres'
 export async function serverAccount(dataFolder: string, notes: string[]): Promise<Account | undefined> {
   if (process.getuid?.() !== 0) return undefined
   const owner = await stat(dataFolder).catch(() => undefined)
-  if (owner && owner.uid !== 0) return { name: `user ${owner.uid}`, uid: owner.uid, gid: owner.gid }
+  if (owner && owner.uid !== 0) return { name: await nameOf(owner.uid), uid: owner.uid, gid: owner.gid }
   const account = await lookUp()
   if (account) return account
   await make()
@@ -35,10 +35,15 @@ export async function canEnter(account: Account, folder: string): Promise<boolea
   }
 }
 
+async function nameOf(uid: number): Promise<string> {
+  const { code, stdout } = await runCommand('id', ['-un', String(uid)])
+  return code === 0 ? `the user "${stdout.trim()}"` : `the user ${uid}`
+}
+
 async function lookUp(): Promise<Account | undefined> {
   const [uid, gid] = await Promise.all([runCommand('id', ['-u', NAME]), runCommand('id', ['-g', NAME])])
   if (uid.code !== 0 || gid.code !== 0) return undefined
-  return { name: NAME, uid: Number(uid.stdout), gid: Number(gid.stdout) }
+  return { name: `the user "${NAME}"`, uid: Number(uid.stdout), gid: Number(gid.stdout) }
 }
 
 async function make(): Promise<void> {

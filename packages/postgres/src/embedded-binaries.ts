@@ -55,7 +55,7 @@ export async function usableBinaries(
       )
     }
   }
-  notes.push(`Postgres runs as ${account.name}, who cannot reach this folder: its binaries were copied to ${folder}.`)
+  notes.push(`Postgres runs as ${account.name}, who cannot reach this installation: its binaries lie in ${folder}.`)
   return { ...copy, major }
 }
 

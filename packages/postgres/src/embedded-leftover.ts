@@ -13,10 +13,12 @@ export async function clearLeftOver(dataFolder: string, notes: string[]): Promis
   const file = join(dataFolder, 'postmaster.pid')
   const pid = await readPid(file)
   const running = await serversOn(dataFolder, pid)
-  if (running.length > 0) {
-    await end(pid !== undefined && running.includes(pid) ? [pid] : running, dataFolder, pid)
-    notes.push(`A Postgres (pid ${pid ?? running[0]}) left running by a killed process was stopped; nothing is lost.`)
-  } else if (pid !== undefined) {
+  if (pid !== undefined && running.includes(pid)) {
+    await end([pid], ['SIGINT', 'SIGQUIT', 'SIGKILL'], dataFolder, pid)
+    notes.push(`A Postgres (pid ${pid}) left running by a killed process was stopped; nothing is lost.`)
+  } else if (running.length > 0 || pid !== undefined) {
+    // Children of a server that is gone know no shutdown but the immediate one.
+    await end(running, ['SIGQUIT', 'SIGKILL'], dataFolder, pid)
     notes.push('The last run ended without a clean stop (stale postmaster.pid): Postgres recovers from its own log.')
   }
   // Postgres itself would refuse when the pid in a stale file now belongs to another program.
@@ -48,20 +50,29 @@ async function isServer(pid: number, dataFolder: string): Promise<boolean> {
   return /postgres/.test(result?.stdout ?? '') && (result?.stdout ?? '').includes(` -D ${dataFolder} `)
 }
 
-/** Fast shutdown, then immediate shutdown, then SIGKILL of all that is left. */
-async function end(pids: number[], dataFolder: string, pid: number | undefined): Promise<void> {
-  for (const signal of ['SIGINT', 'SIGQUIT', 'SIGKILL'] as const) {
-    for (const one of signal === 'SIGKILL' ? await serversOn(dataFolder, pid) : pids) send(one, signal)
-    const deadline = Date.now() + 8_000
-    while (Date.now() < deadline) {
-      if ((await serversOn(dataFolder, pid)).length === 0) return
+/** Sends one signal after the other, the last to all that is left, until nobody works on the folder. */
+async function end(
+  pids: number[],
+  signals: NodeJS.Signals[],
+  dataFolder: string,
+  pid: number | undefined,
+): Promise<void> {
+  let left = await serversOn(dataFolder, pid)
+  for (const signal of signals) {
+    for (const one of signal === 'SIGKILL' ? left : pids) send(one, signal)
+    const deadline = Date.now() + PATIENCE_MS
+    while (left.length > 0 && Date.now() < deadline) {
       await delay(25)
+      left = await serversOn(dataFolder, pid)
     }
+    if (left.length === 0) return
   }
   throw new EmbeddedPostgresError(
-    `A Postgres (pid ${pids.join(', ')}) still works on ${dataFolder} and does not stop: end it, then start again.`,
+    `A Postgres (pid ${left.join(', ')}) still works on ${dataFolder} and does not stop: end it, then start again.`,
   )
 }
+
+const PATIENCE_MS = 8_000
 
 function send(pid: number, signal: NodeJS.Signals): void {
   try {

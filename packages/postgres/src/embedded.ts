@@ -1,12 +1,13 @@
-import { randomBytes } from 'node:crypto'
-import { readFile, rename, writeFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Logger } from '@platform-events/runtime'
 import pg from 'pg'
 import { type PostgresBinaries, platformBinaries, usableBinaries } from './embedded-binaries.ts'
-import { ensureFolder, placeData, prepareData } from './embedded-data.ts'
-import { EmbeddedPostgresError, folderError } from './embedded-error.ts'
+import { prepareData } from './embedded-data.ts'
+import { EmbeddedPostgresError } from './embedded-error.ts'
 import { clearLeftOver } from './embedded-leftover.ts'
+import { keptPassword, replacePassword } from './embedded-password.ts'
+import { ensureFolder, placeData } from './embedded-place.ts'
 import { freePort, launchServer, type ServerProcess } from './embedded-server.ts'
 import { sqlstateOf } from './sqlstate.ts'
 
@@ -46,9 +47,11 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
   const installed = options.binaries ?? (await platformBinaries())
   const { dataFolder, account } = await placeData(dataDir, notes)
   const binaries = await usableBinaries(installed, account, notes)
-  const password = await readPassword(join(dataDir, 'postgres.password'))
   await clearLeftOver(dataFolder, notes)
-  await prepareData(dataFolder, { binaries, account, password }, notes)
+  const password = await keptPassword(join(dataDir, 'postgres.password'))
+  const making = { binaries, account, password: password.value }
+  const existed = await prepareData(dataFolder, making, notes)
+  if (existed && password.isNew) await replacePassword(dataFolder, making, notes)
 
   const portFile = join(dataDir, 'postgres.port')
   const { server, port } = await launchOnFreePort(portFile, (free) =>
@@ -63,7 +66,7 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
     }),
   )
   const url = (database: string): string =>
-    `postgres://postgres:${password}@127.0.0.1:${port}/${database}?sslmode=disable`
+    `postgres://postgres:${password.value}@127.0.0.1:${port}/${database}?sslmode=disable`
   try {
     await ensureDatabase(url)
   } catch (error) {
@@ -88,19 +91,6 @@ const SETTINGS: Record<string, string> = {
   TimeZone: 'UTC',
   log_timezone: 'UTC',
   lc_messages: 'C',
-}
-
-async function readPassword(file: string): Promise<string> {
-  const kept = (await readFile(file, 'utf8').catch(() => '')).trim()
-  if (kept !== '') return kept
-  const made = randomBytes(24).toString('base64url')
-  try {
-    await writeFile(`${file}.new`, `${made}\n`, { mode: 0o600 })
-    await rename(`${file}.new`, file)
-  } catch (error) {
-    throw folderError(error, file)
-  }
-  return made
 }
 
 /** The port of the last run if it is free, else another: whoever kept a connection string finds us again. */
