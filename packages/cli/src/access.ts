@@ -1,0 +1,49 @@
+import { readFile } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { CliError, text, type VerbInput } from './verb.ts'
+
+const ROOT = fileURLToPath(new URL('../../../', import.meta.url))
+
+/** What this reads of access.json. */
+interface AccessFile {
+  url?: string
+  operator_token?: string
+  database_url?: string
+}
+
+/** Where the query side is, and the token that it wants. @throws CliError if nothing says so */
+export async function apiAccess(input: VerbInput): Promise<{ url: string; token: string }> {
+  const { env } = input.context
+  const file = await readAccess(env)
+  const url = text(input, 'url') ?? env['PLATFORM_EVENTS_URL'] ?? file.content.url
+  const token = text(input, 'token') ?? env['PLATFORM_EVENTS_TOKEN'] ?? file.content.operator_token
+  if (url !== undefined && token !== undefined) return { url: url.replace(/\/+$/, ''), token }
+  throw new CliError(`${file.path} does not say where to ask.`, 'Run `npm start` first, or give --url and --token.')
+}
+
+/** Where Postgres is. @throws CliError if nothing says so */
+export async function databaseUrl(input: VerbInput): Promise<string> {
+  const { env } = input.context
+  if (env['DATABASE_URL']) return env['DATABASE_URL']
+  const file = await readAccess(env)
+  if (file.content.database_url !== undefined) return file.content.database_url
+  throw new CliError(`Neither DATABASE_URL nor ${file.path} names a database.`, 'Run `npm start`, or set DATABASE_URL.')
+}
+
+/** The options of every verb that asks the query side. */
+export const apiOptions = { url: { type: 'string' }, token: { type: 'string' } } as const
+export const API_HELP = [
+  '--url <url>     where platform-events answers, instead of what access.json says',
+  '--token <op_…>  an operator token, or the JWT of an admin',
+]
+
+async function readAccess(env: Record<string, string | undefined>): Promise<{ path: string; content: AccessFile }> {
+  const path = join(env['DATA_DIR'] ? resolve(env['DATA_DIR']) : join(ROOT, 'data'), 'access.json')
+  try {
+    return { path, content: JSON.parse(await readFile(path, 'utf8')) as AccessFile }
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return { path, content: {} }
+    throw new CliError(`${path} cannot be read: ${(error as Error).message}`, undefined, error)
+  }
+}
