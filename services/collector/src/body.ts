@@ -5,6 +5,8 @@ import { brotliDecompress, gunzip, inflate, inflateRaw, type ZlibOptions } from 
 import { LIMITS, RequestError } from '@platform-events/contracts'
 import type { InFlight } from './in-flight.ts'
 
+const TOO_LARGE = 'The body has more than 500 KB.'
+
 type Decode = (encoded: Buffer, options: ZlibOptions) => Promise<Buffer>
 
 const zlibInflate = promisify<Buffer, ZlibOptions, Buffer>(inflate)
@@ -35,29 +37,37 @@ export async function readBody(request: IncomingMessage, claim: InFlight): Promi
   return text.charCodeAt(0) === 0xfeff ? text.slice(1) : text
 }
 
-async function readBytes(request: IncomingMessage, claim: InFlight): Promise<Buffer> {
+/** By events and not by iteration: that costs every request less, and leaves the stream alive when it refuses. */
+function readBytes(request: IncomingMessage, claim: InFlight): Promise<Buffer> {
   const limit = LIMITS.ENCODED_REQUEST_BYTES
-  if (Number(request.headers['content-length'] ?? 0) > limit) throw tooLarge(request)
-  const chunks: Buffer[] = []
-  let size = 0
-  try {
-    for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
-      size += chunk.length
-      if (size > limit) throw tooLarge(request)
-      claim.take(chunk.length)
-      chunks.push(chunk)
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = []
+    let size = 0
+    const refuse = (error: unknown) => {
+      // The rest of the body is thrown away as it comes, so that the client can read the answer on its open connection.
+      request.off('data', take).resume()
+      reject(error)
     }
-  } catch (error) {
-    if (error instanceof RequestError) throw error
-    throw new RequestError('invalid_encoding', 'The body broke off.', { cause: error })
-  }
-  return chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)
-}
-
-/** The rest of the body is thrown away as it comes, so that the client can read the answer on its open connection. */
-function tooLarge(request: IncomingMessage): RequestError {
-  request.resume()
-  return new RequestError('payload_too_large', 'The body has more than 500 KB.')
+    const take = (chunk: Buffer) => {
+      size += chunk.length
+      if (size > limit) return refuse(new RequestError('payload_too_large', TOO_LARGE))
+      try {
+        claim.take(chunk.length)
+        chunks.push(chunk)
+      } catch (error) {
+        refuse(error)
+      }
+    }
+    const breakOff = (cause?: unknown) => reject(new RequestError('invalid_encoding', 'The body broke off.', { cause }))
+    if (Number(request.headers['content-length'] ?? 0) > limit)
+      return refuse(new RequestError('payload_too_large', TOO_LARGE))
+    request.on('data', take)
+    request.on('end', () => resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)))
+    request.on('error', breakOff)
+    request.on('close', () => {
+      if (!request.readableEnded) breakOff()
+    })
+  })
 }
 
 async function decoded(received: Buffer, decode: Decode, claim: InFlight): Promise<Buffer> {
