@@ -16,9 +16,9 @@ export class Backoff {
     this.#failures = 0
   }
 
-  async pause(signal: AbortSignal): Promise<void> {
+  async pause(signal?: AbortSignal): Promise<void> {
     const most = Math.min(this.#mostMs, this.#firstMs * 2 ** this.#failures)
     this.#failures += 1
-    await sleep(most * (0.5 + Math.random() / 2), undefined, { signal }).catch(() => undefined)
+    await sleep(most * (0.5 + Math.random() / 2), undefined, signal && { signal }).catch(() => undefined)
   }
 }

@@ -10,6 +10,7 @@ export {
   type TopicPartition,
   type TopicPartitionLag,
 } from './event-log.ts'
+export { type KafkaLogOptions, openKafkaLog } from './kafka.ts'
 export { type LocalLog, type LocalLogOptions, type LocalLogStats, openLocalLog } from './local.ts'
 export { LogLockedError } from './local-lock.ts'
 export type { TrimOptions } from './local-trim.ts'

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { closeSync, fsyncSync, mkdirSync, openSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Database, open, type RootDatabase } from 'lmdb'
+import { inTime } from './deadline.ts'
 import { type DirectoryLock, lockDirectory } from './local-lock.ts'
 
 /** A commit that has not ended by then is taken for failed: lmdb leaves its promise open when a transaction cannot begin. */
@@ -121,7 +122,7 @@ export class LocalStore {
 
   async #commit(write: () => void): Promise<void> {
     try {
-      await inTime(this.#records.batch(write))
+      await inTime(this.#records.batch(write), COMMIT_DEADLINE_MS, 'the disk')
     } catch (error) {
       const cause = await causeOf(error)
       // After a failed write the environment may refuse everything (MDB_PANIC) until it is opened again.
@@ -131,7 +132,7 @@ export class LocalStore {
   }
 
   async #reopen(): Promise<void> {
-    await inTime(this.#root.close()).catch(() => undefined)
+    await inTime(this.#root.close(), COMMIT_DEADLINE_MS, 'the disk').catch(() => undefined)
     await this.#open().catch(() => undefined)
   }
 }
@@ -164,16 +165,4 @@ async function causeOf(error: unknown): Promise<unknown> {
   const { commitError } = error as { commitError?: Promise<never> }
   if (commitError === undefined) return error
   return commitError.catch((reason: unknown) => reason)
-}
-
-async function inTime<T>(work: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`no answer in ${COMMIT_DEADLINE_MS} ms`)), COMMIT_DEADLINE_MS)
-  })
-  try {
-    return await Promise.race([work, late])
-  } finally {
-    clearTimeout(timer)
-  }
 }

@@ -1,0 +1,99 @@
+import type { Logger } from '@platform-events/runtime'
+import { type Kafka, type Message, Partitioners, type Producer } from 'kafkajs'
+import { AppendQueue } from './append-queue.ts'
+import { inTime } from './deadline.ts'
+import type { LogRecord } from './event-log.ts'
+import { sizeOf, toMessage } from './kafka-record.ts'
+import type { KafkaTopic } from './kafka-topic.ts'
+
+/** kafkajs has no linger of its own: one request of many records costs a fifth of many requests. */
+const LINGER_MS = 5
+
+/** A request stays below the broker's default `max.message.bytes`, even if all of it falls into one topic partition. */
+const REQUEST_BYTES = 900_000
+
+/** From the call of `append` to its end, whatever Kafka does. */
+const APPEND_DEADLINE_MS = 14_000
+
+const ALL_IN_SYNC = -1
+
+/**
+ * Appends to the topic, one request at a time. A producer that gave up is thrown away and built anew: in kafkajs it may stay
+ * broken. Not idempotent: with one request in flight order holds without, and a retry's duplicates are told by the events' ids.
+ */
+export class KafkaAppender {
+  readonly #kafka: Kafka
+  readonly #topic: KafkaTopic
+  readonly #partitions: number
+  readonly #logger: Logger
+  readonly #queue: AppendQueue<Message>
+  #producer: Promise<Producer> | undefined
+
+  constructor(kafka: Kafka, topic: KafkaTopic, partitions: number, logger: Logger) {
+    this.#kafka = kafka
+    this.#topic = topic
+    this.#partitions = partitions
+    this.#logger = logger
+    this.#queue = new AppendQueue<Message>({
+      groupBytes: REQUEST_BYTES,
+      lingerMs: LINGER_MS,
+      failTogether: true,
+      write: (messages, waitedMs) => this.#write(messages, Math.max(1000, APPEND_DEADLINE_MS - waitedMs)),
+    })
+  }
+
+  append(records: LogRecord[]): Promise<void> {
+    const bytes = records.reduce((sum, record) => sum + sizeOf(record), 0)
+    return this.#queue.append(records.map(toMessage), bytes)
+  }
+
+  async close(): Promise<void> {
+    await this.#queue.idle()
+    await this.#discard()
+  }
+
+  async #write(messages: Message[], withinMs: number): Promise<void> {
+    try {
+      await inTime(this.#send(messages), withinMs, 'Kafka')
+    } catch (err) {
+      this.#logger.warn(
+        { err, topic: this.#topic.name, records: messages.length },
+        'not appended, the producer is built anew',
+      )
+      void this.#discard()
+      // Deleted under our feet: the next append should find it.
+      if (isUnknownTopic(err)) await inTime(this.#topic.ensure(this.#partitions), 5000, 'Kafka').catch(() => undefined)
+      throw err
+    }
+  }
+
+  async #send(messages: Message[]): Promise<void> {
+    this.#producer ??= this.#connect()
+    const producer = await this.#producer
+    await producer.send({ topic: this.#topic.name, acks: ALL_IN_SYNC, timeout: 5000, messages })
+  }
+
+  async #connect(): Promise<Producer> {
+    const producer = this.#kafka.producer({
+      allowAutoTopicCreation: false,
+      createPartitioner: Partitioners.DefaultPartitioner,
+      retry: { initialRetryTime: 100, maxRetryTime: 1000, retries: 3 },
+    })
+    await producer.connect()
+    return producer
+  }
+
+  async #discard(): Promise<void> {
+    const old = this.#producer
+    this.#producer = undefined
+    await inTime(old?.then((producer) => producer.disconnect()) ?? Promise.resolve(), 2000, 'disconnecting').catch(
+      () => undefined,
+    )
+  }
+}
+
+function isUnknownTopic(error: unknown): boolean {
+  for (let at = error; at instanceof Error; at = at.cause)
+    if ((at as Error & { type?: string }).type === 'UNKNOWN_TOPIC_OR_PARTITION') return true
+  return false
+}
