@@ -31,6 +31,7 @@ begin
         execute pg_catalog.format('alter table public.platform_events detach partition %s', day.leaf);
         execute pg_catalog.format('drop table %s', day.leaf);
       end loop;
+      delete from events_internal.closed_days c where (c.day + 1)::timestamp at time zone 'UTC' <= cutoff;
       return;
     exception when lock_not_available then
       perform pg_catalog.pg_sleep(0.1);
