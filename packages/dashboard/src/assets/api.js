@@ -1,0 +1,64 @@
+/** The operator's session is missing or over. */
+export class SignedOut extends Error {}
+
+/** Trades an operator token for a cookie that scripts cannot read. */
+export async function signIn(token) {
+  const response = await fetch('/v1/session', { method: 'POST', headers: { authorization: `Bearer ${token}` } })
+  return response.ok
+}
+
+/** The token out of the link that `npm start` prints (`/#token=op_…`); it does not stay in the address bar. */
+export function takeTokenFromAddress() {
+  const token = new URLSearchParams(location.hash.slice(1)).get('token')
+  if (token !== null) history.replaceState(null, '', location.pathname + location.search)
+  return token
+}
+
+export function askCounts() {
+  return ask('/v1/counts')
+}
+
+export function askFunnel(steps) {
+  return ask('/v1/funnel', {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ steps }),
+  })
+}
+
+/**
+ * Follows the live tail; the browser reconnects by itself, and where it gives up (an answer that is no stream) we do.
+ *
+ * @returns stops following
+ */
+export function followTail(onEvent, onState) {
+  let source
+  let timer
+  const open = () => {
+    source = new EventSource('/v1/events/tail')
+    source.onopen = () => onState('live')
+    source.addEventListener('event', (message) => onEvent(JSON.parse(message.data)))
+    source.onerror = async () => {
+      onState('lost')
+      if (source.readyState !== EventSource.CLOSED) return
+      const problem = await askCounts().then(
+        () => null,
+        (error) => error,
+      )
+      if (problem instanceof SignedOut) onState('signed-out')
+      else timer = setTimeout(open, 2000)
+    }
+  }
+  open()
+  return () => {
+    clearTimeout(timer)
+    source.close()
+  }
+}
+
+async function ask(path, options) {
+  const response = await fetch(path, { ...options, signal: AbortSignal.timeout(10_000) })
+  if (response.status === 401 || response.status === 403) throw new SignedOut()
+  if (!response.ok) throw new Error(`${path} answered ${response.status}`)
+  return response.json()
+}
