@@ -205,7 +205,7 @@ function monogram(name) {
 }
 
 function facts(pro) {
-  return `★ ${pro.rating} · ${text().jobs(pro.jobs)} · ${text().badges[pro.badges.at(-1)]}`
+  return `★ ${pro.rating} · ${text().jobs(pro.jobs)}`
 }
 
 function line(term, description) {
