@@ -43,7 +43,7 @@ export function formatFunnel(answer: FunnelAnswer, columns: number): string {
   const actors = answer.steps.map((step) => grouped(step.actors))
   const nameWidth = Math.max(...names.map((name) => name.length))
   const actorsWidth = Math.max('people'.length, ...actors.map((count) => count.length))
-  const barWidth = Math.max(10, Math.min(40, columns - nameWidth - actorsWidth - 36))
+  const barWidth = Math.max(10, Math.min(40, columns - nameWidth - actorsWidth - 41))
   const lines = answer.steps.map((step, at) =>
     [
       names[at]!.padEnd(nameWidth),

@@ -35,7 +35,7 @@ export interface FunnelAnswer {
   window: string
 }
 
-export interface FunnelStep {
+interface FunnelStep {
   /** From 1. */
   step: number
   event_type: string

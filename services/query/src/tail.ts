@@ -11,7 +11,7 @@ const POLL_MS = 300
 const POLL_AFTER_PROBLEM_MS = 1000
 const HEARTBEAT_MS = 15_000
 
-export interface TailRequest {
+interface TailRequest {
   /** Only events of this type. */
   eventType: string | undefined
   /** How many stored events to begin with. */

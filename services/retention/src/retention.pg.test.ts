@@ -246,7 +246,7 @@ describe('dropping', () => {
 describe('who may work', () => {
   it('lets one process work at a time', async () => {
     const other = await database.pool.connect()
-    await other.query('select pg_advisory_lock(8099563873894590825)')
+    await other.query('select pg_advisory_lock(8098984449828741481)')
     const report = await retention().runNow()
     expect(report.problems).toEqual([{ step: 'lock', message: 'another retention process is at work' }])
     await other.query('select pg_advisory_unlock_all()')

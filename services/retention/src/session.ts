@@ -15,7 +15,7 @@ export interface RetentionSession {
 }
 
 /** Any number will do, as long as nothing else takes a session lock on it; this is 'pe_retai' in ASCII. */
-const LOCK_KEY = '8099563873894590825'
+const LOCK_KEY = '8098984449828741481'
 
 /**
  * Opens the session. Its settings and its lock go with the connection, which is never given back to the pool; behind a
