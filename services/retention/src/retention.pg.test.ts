@@ -1,3 +1,5 @@
+import { randomBytes } from 'node:crypto'
+import { createPool } from '@platform-events/postgres'
 import { createLogger, createMetrics } from '@platform-events/runtime'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { createTestDatabase, type TestDatabase } from '../../../test/support/postgres.ts'
@@ -252,6 +254,49 @@ describe('who may work', () => {
     await other.query('select pg_advisory_unlock_all()')
     other.release()
     expect((await retention().runNow()).problems).toEqual([])
+  })
+
+  it('works as a plain login that is a member of events_operator', async () => {
+    const role = `operator_${randomBytes(4).toString('hex')}`
+    await query(`create role ${role} login password 'secret' in role events_operator`)
+    const url = new URL(database.connectionString)
+    url.username = role
+    url.password = 'secret'
+    const pool = createPool({ connectionString: url.href, applicationName: 'test' })
+    const old = addDays(today, -91)
+    await query('select events_internal.create_day($1)', [old])
+    await query(`drop table events_internal.${leafOf(today)}`)
+    const report = await retention({ pool }).runNow()
+    await pool.end()
+    await query(`drop role ${role}`)
+    expect(report).toMatchObject({ problems: [], premade: [today], dropped: [old] })
+    expect(report.closed).toHaveLength(7)
+  })
+
+  it('reports what it could not do, and does the rest', async () => {
+    const old = addDays(today, -91)
+    await query('select events_internal.create_day($1)', [old])
+    await query(`create view public.reader as select * from events_internal.${leafOf(old)}`) // DROP TABLE is refused
+    const one = retention()
+    const report = await one.runNow()
+    expect(report.problems).toEqual([{ step: 'drop', day: old, message: expect.stringContaining('depend') }])
+    expect(report.closed).toHaveLength(7)
+    await query('drop view public.reader')
+    expect(await one.runNow()).toMatchObject({ problems: [], dropped: [old] })
+  })
+
+  it('stops in the middle of a statement, and the next one finishes', async () => {
+    const reader = await database.pool.connect()
+    await reader.query('begin; lock table public.platform_events in access share mode')
+    const old = addDays(today, -91)
+    await query('select events_internal.create_day($1)', [old])
+    const one = retention()
+    await one.start()
+    await expect.poll(() => days('pending'), { timeout: 10_000 }).toEqual([old])
+    await one.stop()
+    await reader.query('rollback')
+    reader.release()
+    expect(await retention().runNow()).toMatchObject({ problems: [], dropped: [old] })
   })
 
   it('refuses to keep less than what late events may touch', () => {
