@@ -33,7 +33,7 @@ begin
   if whole_from < p_start then
     whole_from := whole_from + interval '1 hour';
   end if;
-  if whole_from >= whole_to then
+  if (whole_from < whole_to) is not true then -- or a bound is null: then nothing is found
     return query
       select e.event_type, count(*) from public.platform_events e
       where e.created_at >= p_start and e.created_at <= p_end
