@@ -121,6 +121,11 @@ export class BinaryCopy {
     this.#writeInt64(at + 4, microseconds - MICROSECONDS_1970_TO_2000)
   }
 
+  /** What was encoded from there on, an earlier `length`, to be sent ahead of the rest. It holds until the next `begin`. */
+  part(from: number): Buffer {
+    return this.#bytes.subarray(from, this.#end)
+  }
+
   /** Ends the file. The buffer returned is this object's own: it holds until the next `begin`. */
   finish(): Buffer {
     this.#writeInt16(this.#take(2), -1)

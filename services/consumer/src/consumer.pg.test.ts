@@ -15,15 +15,14 @@ import {
 import { ScriptedLog } from './scripted-log.ts'
 
 let database: TestDatabase
-let open: { end(): Promise<void> }[] = []
+const open: { end(): Promise<void> }[] = []
 
 beforeEach(async () => {
   database = await createTestDatabase()
 })
 
 afterEach(async () => {
-  await Promise.all(open.map((consumer) => consumer.end()))
-  open = []
+  await Promise.all(open.splice(0).map((consumer) => consumer.end()))
   expect((await tableState(database.pool)).rollupDifferences).toEqual([])
   await database.drop()
 })

@@ -7,7 +7,7 @@ import { type AskForDay, askPostgresForDay } from './days.ts'
 import { Loader } from './loader.ts'
 import { consumerMetrics } from './metrics.ts'
 import { readOffset } from './offsets.ts'
-import { prepareBatch } from './prepared-batch.ts'
+import { PreparedBatch } from './prepared-batch.ts'
 
 export interface ConsumerOptions {
   log: EventLog
@@ -72,7 +72,7 @@ export function createConsumer(options: ConsumerOptions): Consumer {
     const name = nameOf(batch)
     assigned.add(name)
     try {
-      return await accumulator.add(prepareBatch(batch, actorKeys))
+      return await accumulator.add(new PreparedBatch(batch, actorKeys))
     } finally {
       if (batch.signal.aborted) assigned.delete(name)
     }

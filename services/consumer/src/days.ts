@@ -16,6 +16,10 @@ export function askPostgresForDay(pool: Pool): AskForDay {
 /** The UTC days of the rows, in order. All of them lie inside the late window: what does not is in quarantine. */
 export function daysOf(batches: PreparedBatch[]): string[] {
   const days = new Set<number>()
-  for (const { rows } of batches) for (const { createdAt } of rows) days.add(Math.floor(createdAt / DAY_MICROS))
+  for (const prepared of batches) {
+    prepared.decodeAll()
+    for (const { createdAt } of prepared.rows) days.add(Math.floor(createdAt / DAY_MICROS))
+    for (const { createdAt } of prepared.rowsById) days.add(Math.floor(createdAt / DAY_MICROS))
+  }
   return [...days].sort((a, b) => a - b).map((day) => new Date(day * 86_400_000).toISOString().slice(0, 10))
 }

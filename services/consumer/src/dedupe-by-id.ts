@@ -10,18 +10,13 @@ const FIND_BY_ID = `
   where id = any($1::uuid[]) and created_at >= $2 and created_at <= $3`
 
 /**
- * Leaves out the rows whose created_at may differ between two sendings and that are stored already, or come earlier in
- * this load, under the same id within a day. The key (created_at, id) tells all other duplicates.
- *
- * @returns the rows to store, in their order; the same array if there was nothing to look for
+ * Leaves out the rows that are stored already, or come earlier among these, under the same id within a day. For rows whose
+ * created_at may differ between two sendings: the key (created_at, id) tells all other duplicates.
  */
 export async function withoutKnownIds(client: PoolClient, rows: EventRow[]): Promise<EventRow[]> {
-  const asked = rows.filter((row) => row.dedupeById)
-  if (asked.length === 0) return rows
-  const known = await timesOf(client, asked)
-  for (const row of rows) if (!row.dedupeById) remember(known, row.id, row.createdAt)
+  if (rows.length === 0) return rows
+  const known = await timesOf(client, rows)
   return rows.filter((row) => {
-    if (!row.dedupeById) return true
     const isKnown = known.get(row.id)?.some((createdAt) => Math.abs(createdAt - row.createdAt) <= DAY_MICROS) ?? false
     if (!isKnown) remember(known, row.id, row.createdAt)
     return !isKnown

@@ -3,12 +3,14 @@ import { type BinaryCopy, inTransaction, type Pool, type PoolClient } from '@pla
 import { endingFrozenPredecessors } from './blockers.ts'
 import type { DeadStreak } from './dead-streak.ts'
 import { withoutKnownIds } from './dedupe-by-id.ts'
+import type { DeadLine } from './event-row.ts'
 import { advanceOffsets, lockOffsets } from './offsets.ts'
 import type { PreparedBatch } from './prepared-batch.ts'
 import { addToRollup } from './rollup.ts'
+import { rowsOfArray, rowsOfBatches } from './row-source.ts'
 import { claimSessions } from './session-map.ts'
 import { keepDead, keepQuarantined } from './set-aside.ts'
-import { storeRows } from './store-rows.ts'
+import { type StoredRows, storeRows } from './store-rows.ts'
 
 export interface LoadOptions {
   pool: Pool
@@ -30,6 +32,8 @@ export type LoadOutcome =
 const LOCK_TIMEOUT_MS = 5000
 /** A client that stops in the middle of its transaction must not hold the offsets for ever. */
 const IDLE_IN_TRANSACTION_TIMEOUT_MS = 30_000
+
+const NOTHING: StoredRows = { stored: [], duplicates: 0, dead: [], collided: false }
 
 /** A topic partition was taken away before the commit. */
 export class AbandonedError extends Error {}
@@ -61,18 +65,23 @@ async function loadInto(
   )
   if (fenced.size > 0) return { fenced }
 
-  const rows = batches.flatMap((prepared) => prepared.rows)
-  const fresh = await withoutKnownIds(client, rows)
-  const { stored, duplicates, dead, collided } = await storeRows(client, fresh, {
+  const storeOptions = {
     copy: options.copy,
     expectDuplicates: options.expectDuplicates,
-    onDead: (line) => options.streak.dead(line),
+    onDead: (line: DeadLine) => options.streak.dead(line),
     onStored: () => options.streak.stored(),
-  })
+  }
+  const byKey = await storeRows(client, rowsOfBatches(batches), storeOptions)
+  // After the others, which are in the table now: an id that came both ways is found there.
+  const rowsById = batches.flatMap((prepared) => prepared.rowsById)
+  const fresh = await withoutKnownIds(client, rowsById)
+  const byId = fresh.length > 0 ? await storeRows(client, rowsOfArray(fresh), storeOptions) : NOTHING
+  const stored = byId.stored.length > 0 ? [...byKey.stored, ...byId.stored] : byKey.stored
   const noEvents = batches.flatMap((prepared) => prepared.dead)
-  if (rows.length === 0) for (const line of noEvents) options.streak.dead(line)
+  if (stored.length === 0) for (const line of noEvents) options.streak.dead(line)
 
-  await keepDead(client, [...noEvents, ...dead])
+  const dead = [...noEvents, ...byKey.dead, ...byId.dead]
+  await keepDead(client, dead)
   const quarantined = await keepQuarantined(
     client,
     batches.flatMap((prepared) => prepared.quarantined),
@@ -84,9 +93,9 @@ async function loadInto(
   return {
     fenced: null,
     stored: stored.length,
-    duplicates: duplicates + rows.length - fresh.length,
-    dead: noEvents.length + dead.length,
+    duplicates: byKey.duplicates + byId.duplicates + rowsById.length - fresh.length,
+    dead: dead.length,
     quarantined,
-    collided,
+    collided: byKey.collided,
   }
 }

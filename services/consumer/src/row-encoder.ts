@@ -8,14 +8,20 @@ export const COPY_COLUMNS =
 const COLUMNS = 12
 
 /**
- * Rows as the data of a binary COPY of `COPY_COLUMNS`.
+ * Rows as the data of a binary COPY of `COPY_COLUMNS`, in parts as the slices come.
  *
- * @returns a buffer that holds until the next call
+ * @param copy keeps the parts until they are begun anew
  */
-export function encodeRows(copy: BinaryCopy, rows: EventRow[]): Buffer {
+export function* encodeRows(copy: BinaryCopy, slices: Iterable<EventRow[]>): Generator<Buffer> {
   copy.begin()
-  for (const row of rows) encodeRow(copy, row)
-  return copy.finish()
+  let sent = 0
+  for (const rows of slices) {
+    for (const row of rows) encodeRow(copy, row)
+    yield copy.part(sent)
+    sent = copy.length
+  }
+  copy.finish()
+  yield copy.part(sent)
 }
 
 function encodeRow(copy: BinaryCopy, row: EventRow): void {

@@ -66,13 +66,18 @@ export function testConsumer(
     backoffMs: [10, 100],
     ...options,
   })
+  let ended: Promise<void> | undefined
+  const end = async (): Promise<void> => {
+    await consumer.drain?.()
+    await consumer.stop()
+    await pool.end()
+  }
   return {
     ...consumer,
     pool,
-    async end() {
-      await consumer.drain?.()
-      await consumer.stop()
-      await pool.end()
+    end() {
+      ended ??= end()
+      return ended
     },
   }
 }

@@ -1,6 +1,7 @@
 import { type BinaryCopy, classify, copyIn, type PoolClient, sqlstateOf } from '@platform-events/postgres'
 import type { DeadLine, EventRow } from './event-row.ts'
 import { COPY_COLUMNS, encodeRows } from './row-encoder.ts'
+import { type RowSource, rowsOfArray } from './row-source.ts'
 
 const COPY_EVENTS = `copy public.platform_events (${COPY_COLUMNS}) from stdin (format binary)`
 
@@ -21,7 +22,7 @@ const INSERT_NEW = `
   )
   select count(*)::int as n, string_agg(uuid_send(id) || timestamptz_send(created_at), ''::bytea) as keys from stored`
 
-/** What became of the rows. */
+/** What became of rows. */
 export interface StoredRows {
   /** Now in the table, and not before. */
   stored: EventRow[]
@@ -47,34 +48,35 @@ export interface StoreOptions {
  *
  * @throws what is no fault of a row (see `classify`); the transaction is then of no more use
  */
-export async function storeRows(client: PoolClient, rows: EventRow[], options: StoreOptions): Promise<StoredRows> {
+export async function storeRows(client: PoolClient, source: RowSource, options: StoreOptions): Promise<StoredRows> {
   const result: StoredRows = { stored: [], duplicates: 0, dead: [], collided: false }
-  if (rows.length === 0) return result
-  if (options.expectDuplicates) await storeThroughStaging(client, rows, options, result)
-  else await storeByCopy(client, rows, options, result)
+  if (options.expectDuplicates) await storeThroughStaging(client, source.all(), options, result)
+  else await storeByCopy(client, source, options, result)
   return result
 }
 
-async function storeByCopy(client: PoolClient, rows: EventRow[], options: StoreOptions, result: StoredRows) {
+async function storeByCopy(client: PoolClient, source: RowSource, options: StoreOptions, result: StoredRows) {
   const refusal = await attempt(client, async () => {
-    await copyIn(client, COPY_EVENTS, encodeRows(options.copy, rows))
+    await copyIn(client, COPY_EVENTS, encodeRows(options.copy, source.slices()))
   })
+  const rows = source.all()
   if (refusal === null) {
     append(result.stored, rows)
-    options.onStored()
+    if (rows.length > 0) options.onStored()
   } else if (classify(refusal) === 'duplicate') {
     result.collided = true
     await storeThroughStaging(client, rows, options, result)
   } else {
-    await halve(rows, refusal, options, result, (half) => storeByCopy(client, half, options, result))
+    await halve(rows, refusal, options, result, (half) => storeByCopy(client, rowsOfArray(half), options, result))
   }
 }
 
 async function storeThroughStaging(client: PoolClient, rows: EventRow[], options: StoreOptions, result: StoredRows) {
+  if (rows.length === 0) return
   let stored: EventRow[] = []
   const refusal = await attempt(client, async () => {
     await client.query(MAKE_STAGING)
-    await copyIn(client, COPY_STAGED, encodeRows(options.copy, rows))
+    await copyIn(client, COPY_STAGED, encodeRows(options.copy, rowsOfArray(rows).slices()))
     const answer = await client.query<{ n: number; keys: Buffer | null }>(INSERT_NEW)
     const { n, keys } = answer.rows[0]!
     stored = n === rows.length ? rows : pickByKey(rows, keys)
