@@ -35,7 +35,7 @@ export function followTail(onEvent, onState) {
   let source
   let timer
   const open = () => {
-    source = new EventSource('/v1/events/tail')
+    source = new EventSource('/v1/events/tail?limit=40')
     source.onopen = () => onState('live')
     source.addEventListener('event', (message) => onEvent(JSON.parse(message.data)))
     source.onerror = async () => {

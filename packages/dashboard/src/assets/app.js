@@ -59,9 +59,10 @@ async function refresh() {
   while (wanted) {
     wanted = false
     try {
-      const [people, byType] = await Promise.all([askFunnel(FUNNEL), askCounts()])
-      parts.funnel.show(people.steps)
-      parts.counts.show(byType.counts)
+      await Promise.all([
+        askFunnel(FUNNEL).then((answer) => parts.funnel.show(answer.steps)),
+        askCounts().then((answer) => parts.counts.show(answer.counts)),
+      ])
     } catch (error) {
       if (error instanceof SignedOut) setState('signed-out')
       else setState('lost')
