@@ -46,7 +46,11 @@ export function nameOf({ logId, topic, partition }: TopicPartition): string {
   return `${logId}/${topic}/${partition}`
 }
 
+/** Batches that the consuming child stores before it hangs. */
+export const CONSUMED_BEFORE_KILL = 12
+
 export interface LogChild {
+  pid: number
   /** The lines that it has printed. */
   lines: string[]
   /** SIGKILL; resolves when it is gone and its output is read. */
@@ -65,6 +69,7 @@ export function startChild(work: 'append' | 'consume', settings: EventLogSetting
   const output = createInterface({ input: child.stdout! }).on('line', (line) => lines.push(line))
   const closed = new Promise<void>((resolve) => output.once('close', resolve))
   return {
+    pid: child.pid!,
     lines,
     async kill() {
       child.kill('SIGKILL')

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 
 /** Another living process has the log open. */
 export class LogLockedError extends Error {
@@ -42,6 +43,22 @@ export function lockDirectory(directory: string): DirectoryLock {
     release() {
       if (read(path)?.token === mine.token) rmSync(path, { force: true })
     },
+  }
+}
+
+/**
+ * The same, but a holder that is just being killed gets the time to go: its last fsync may take a moment.
+ *
+ * @throws LogLockedError when it still lives after a second
+ */
+export async function lockDirectorySoon(directory: string): Promise<DirectoryLock> {
+  for (let waited = 0; ; waited += 50) {
+    try {
+      return lockDirectory(directory)
+    } catch (error) {
+      if (!(error instanceof LogLockedError) || error.pid === process.pid || waited >= 1000) throw error
+      await sleep(50)
+    }
   }
 }
 

@@ -3,10 +3,13 @@ import { closeSync, fsyncSync, mkdirSync, openSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Database, open, type RootDatabase } from 'lmdb'
 import { inTime } from './deadline.ts'
-import { type DirectoryLock, lockDirectory } from './local-lock.ts'
+import { type DirectoryLock, lockDirectorySoon } from './local-lock.ts'
 
 /** A commit that has not ended by then is taken for failed: lmdb leaves its promise open when a transaction cannot begin. */
 const COMMIT_DEADLINE_MS = 30_000
+
+/** How long nothing is tried after a failure: a full disk must not be asked, and the file not be opened anew, for every append. */
+const REFUSED_MS = 200
 
 /** How long a measured size stays good; what is appended meanwhile is added to it. */
 const MEASURED_FOR_MS = 1000
@@ -23,6 +26,7 @@ export class LocalStore {
   #root!: RootDatabase
   #records!: Database<Buffer, number>
   #meta!: Database<string | number, string>
+  #failure: { error: Error; at: number } | undefined
   #measured = { bytes: 0, at: 0 }
 
   logId!: string
@@ -39,7 +43,7 @@ export class LocalStore {
   /** @throws LogLockedError while another living process has it open */
   static async open(directory: string): Promise<LocalStore> {
     mkdirSync(directory, { recursive: true, mode: 0o700 })
-    const lock = lockDirectory(directory)
+    const lock = await lockDirectorySoon(directory)
     try {
       const store = new LocalStore(directory, lock)
       await store.#open()
@@ -121,13 +125,20 @@ export class LocalStore {
   }
 
   async #commit(write: () => void): Promise<void> {
+    if (this.#failure && performance.now() - this.#failure.at < REFUSED_MS) throw this.#failure.error
     try {
       await inTime(this.#records.batch(write), COMMIT_DEADLINE_MS, 'the disk')
+      this.#failure = undefined
     } catch (error) {
       const cause = await causeOf(error)
+      const reason = cause instanceof Error ? cause.message : String(cause)
       // After a failed write the environment may refuse everything (MDB_PANIC) until it is opened again.
       await this.#reopen()
-      throw cause
+      this.#failure = {
+        error: new Error(`the disk took no write, is it full? (${reason})`, { cause }),
+        at: performance.now(),
+      }
+      throw this.#failure.error
     }
   }
 

@@ -1,0 +1,169 @@
+import { createLogger } from '@platform-events/runtime'
+import { type Admin, Kafka, logLevel } from 'kafkajs'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import {
+  faultsMissing,
+  freezeKafka,
+  kafkaBrokers,
+  kafkaMissing,
+  startKafka,
+  stopKafka,
+  thawKafka,
+  uniqueTopic,
+} from '../../../test/support/kafka.ts'
+import { MemoryStore, makeRecord } from './contract-support.ts'
+import { type Consumption, type EventLog, LogUnavailableError, type RecordBatch } from './event-log.ts'
+import { openKafkaLog } from './kafka.ts'
+
+const within = { timeout: 45_000, interval: 50 }
+const logs: EventLog[] = []
+const consumptions: Consumption[] = []
+let topic: string
+let admin: Admin
+
+beforeEach(async (context) => {
+  context.skip(kafkaMissing() !== null, kafkaMissing() ?? '')
+  topic = uniqueTopic('kafka')
+  admin = new Kafka({ brokers: kafkaBrokers(), logLevel: logLevel.NOTHING }).admin()
+  await admin.connect()
+})
+
+afterEach(async () => {
+  await Promise.all(consumptions.splice(0).map((consumption) => consumption.stop()))
+  await Promise.all(logs.splice(0).map((log) => log.close()))
+  await admin?.disconnect()
+})
+
+async function open(): Promise<EventLog> {
+  const logger = createLogger({ name: 'test', level: 'silent' })
+  const log = await openKafkaLog({ brokers: kafkaBrokers(), clientId: 'test', topic, logger })
+  logs.push(log)
+  return log
+}
+
+async function consume(log: EventLog, store: MemoryStore, options?: Parameters<MemoryStore['consume']>[2]) {
+  const consumption = await store.consume(log, topic, options)
+  consumptions.push(consumption)
+  return consumption
+}
+
+async function appendUntilTaken(log: EventLog, acknowledged: string[]): Promise<void> {
+  const record = makeRecord(`key-${acknowledged.length}`)
+  await vi.waitFor(() => log.append([record]), { timeout: 60_000, interval: 100 })
+  acknowledged.push(record.headers.batch_id)
+}
+
+it('makes the topic with six topic partitions, and names it by the cluster and the id of the topic', async () => {
+  const log = await open()
+  const lags = await log.lag(async () => null)
+  expect(lags.map((lag) => lag.topicPartition.partition)).toEqual([0, 1, 2, 3, 4, 5])
+  const { clusterId } = await admin.describeCluster()
+  expect(lags[0]!.topicPartition.logId).toMatch(new RegExp(`^${clusterId}:[0-9a-f]{32}$`))
+  expect(lags[0]!.topicPartition.logId).not.toContain(':00000000')
+})
+
+it('refuses a compacted topic, which would lose events', async () => {
+  const configEntries = [{ name: 'cleanup.policy', value: 'compact' }]
+  await admin.createTopics({ topics: [{ topic, configEntries }] })
+  await expect(open()).rejects.toThrow('compacted')
+})
+
+it('says that Kafka is not reached', async () => {
+  const logger = createLogger({ name: 'test', level: 'silent' })
+  const opening = openKafkaLog({ brokers: ['127.0.0.1:1'], clientId: 'test', topic, logger })
+  await expect(opening).rejects.toThrow(LogUnavailableError)
+})
+
+it('shares the topic partitions among the consumers of a group, each event to one of them', async () => {
+  const [one, other] = [await open(), await open()]
+  const store = new MemoryStore()
+  const at = { one: new Set<number>(), other: new Set<number>() }
+  const noting = (seen: Set<number>) => ({
+    onBatch(batch: RecordBatch) {
+      seen.add(batch.topicPartition.partition)
+      return store.store(batch)
+    },
+  })
+  await consume(one, store, noting(at.one))
+  await consume(other, store, noting(at.other))
+  const sent: string[] = []
+  await vi.waitFor(async () => {
+    at.one.clear()
+    at.other.clear()
+    const records = Array.from({ length: 60 }, (_, index) => makeRecord(`key-${index}`))
+    await one.append(records)
+    sent.push(...records.map((record) => record.headers.batch_id))
+    await expect.poll(() => store.ids.length, within).toBe(sent.length)
+    expect(at.one.size + at.other.size).toBe(6)
+    expect(at.one.size).toBe(3)
+  }, within)
+  expect([...store.ids].sort()).toEqual(sent.sort())
+})
+
+it('hands topic partitions over when a consumer of the group stops, and delivers nothing twice', async () => {
+  const log = await open()
+  const store = new MemoryStore()
+  const first = await consume(log, store, { maxEvents: 7 })
+  await log.append(Array.from({ length: 500 }, (_, index) => makeRecord(`key-${index}`)))
+  await vi.waitFor(() => expect(store.ids.length).toBeGreaterThan(50), within)
+  await consume(await open(), store)
+  await first.stop()
+  await expect.poll(() => store.ids.length, within).toBe(500)
+  expect(new Set(store.ids).size).toBe(500)
+})
+
+it('notices within seconds that the topic was deleted and made again, and reads the new one from its start', async () => {
+  const log = await open()
+  const store = new MemoryStore()
+  await consume(log, store)
+  await log.append(Array.from({ length: 30 }, (_, index) => makeRecord(`key-${index}`)))
+  await expect.poll(() => store.ids.length, within).toBe(30)
+  await admin.deleteTopics({ topics: [topic] })
+  const again: string[] = []
+  for (let count = 0; count < 5; count += 1) await appendUntilTaken(log, again)
+  await vi.waitFor(() => expect(store.ids).toEqual(expect.arrayContaining(again)), within)
+  expect(new Set([...store.offsets.keys()].map((name) => name.split('/')[0])).size).toBe(2)
+})
+
+describe('with the broker failing', () => {
+  beforeEach((context) => {
+    context.skip(faultsMissing() !== null, faultsMissing() ?? '')
+  })
+
+  it('acknowledges nothing while the broker is dead, and goes on by itself when it is back', async () => {
+    const log = await open()
+    const store = new MemoryStore()
+    await consume(log, store)
+    const acknowledged: string[] = []
+    for (let count = 0; count < 10; count += 1) await appendUntilTaken(log, acknowledged)
+    await stopKafka('SIGKILL')
+    try {
+      const started = performance.now()
+      await expect(log.append([makeRecord('a')])).rejects.toThrow(LogUnavailableError)
+      expect(performance.now() - started).toBeLessThan(16_000)
+    } finally {
+      await startKafka()
+    }
+    for (let count = 0; count < 10; count += 1) await appendUntilTaken(log, acknowledged)
+    await vi.waitFor(() => expect(store.ids).toEqual(expect.arrayContaining(acknowledged)), within)
+  }, 150_000)
+
+  it('gives up an append that a frozen broker does not answer, in bounded time, the ones behind it too', async () => {
+    const log = await open()
+    const acknowledged: string[] = []
+    await appendUntilTaken(log, acknowledged)
+    freezeKafka()
+    try {
+      const started = performance.now()
+      const appends = [log.append([makeRecord('a')])]
+      await new Promise((resolve) => setTimeout(resolve, 100))
+      appends.push(log.append([makeRecord('a')]), log.append([makeRecord('b')]))
+      for (const result of await Promise.allSettled(appends))
+        expect(result).toMatchObject({ status: 'rejected', reason: expect.any(LogUnavailableError) })
+      expect(performance.now() - started).toBeLessThan(16_000)
+    } finally {
+      thawKafka()
+    }
+    await appendUntilTaken(log, acknowledged)
+  }, 150_000)
+})
