@@ -59,6 +59,6 @@ async function make(): Promise<void> {
       )
     }
     const result = await runCommand(command, args).catch((error: Error) => failed(error.message, error))
-    if (result.code !== 0) failed(result.stderr.trim())
+    if (result.code !== 0) failed(result.stderr.trim() || `exit code ${result.code}`)
   }
 }

@@ -17,9 +17,10 @@ export async function placeData(
   notes: string[],
 ): Promise<{ dataFolder: string; account: Account | undefined }> {
   const inPlace = join(dataDir, 'postgres')
-  const pointer = join(dataDir, 'postgres.location')
+  const pointer = join(dataDir, POINTER_FILE)
   const pointedTo = (await readFile(pointer, 'utf8').catch(() => '')).trim()
   const known = pointedTo !== '' && (await exists(pointedTo)) ? pointedTo : inPlace
+  if (known !== inPlace) await refuseCopy(dataDir, known)
   const account = await serverAccount(known, notes)
   if (!account) {
     await refuseForeign(known)
@@ -64,11 +65,33 @@ async function placeApart(dataDir: string, pointer: string, notes: string[]): Pr
     }
     await mkdir(folder, { recursive: true, mode: 0o755 })
     await Promise.all([chmod(SHARED_FOLDER, 0o755), chmod(folder, 0o755)])
+    await writeFile(join(folder, DATA_DIR_FILE), `${dataDir}\n`)
     await writeFile(pointer, `${dataFolder}\n`)
   } catch (error) {
     throw folderError(error, SHARED_FOLDER)
   }
   return dataFolder
+}
+
+const POINTER_FILE = 'postgres.location'
+
+/** Names, beside data that lies apart, the dataDir that it belongs to. */
+const DATA_DIR_FILE = 'data-dir'
+
+/** A dataDir may move, and its pointer with it; but of two with one pointer, the second would end the first's server. */
+async function refuseCopy(dataDir: string, dataFolder: string): Promise<void> {
+  const beside = join(dirname(dataFolder), DATA_DIR_FILE)
+  const owner = (await readFile(beside, 'utf8').catch(() => '')).trim()
+  if (owner === '' || owner === dataDir) return
+  const itsPointer = (await readFile(join(owner, POINTER_FILE), 'utf8').catch(() => '')).trim()
+  if (itsPointer !== dataFolder) {
+    await writeFile(beside, `${dataDir}\n`).catch(() => undefined)
+    return
+  }
+  throw new EmbeddedPostgresError(
+    `${dataDir} is a copy of ${owner}, and the database in ${dataFolder} belongs to that one: ` +
+      `remove ${join(dataDir, POINTER_FILE)} to begin here with an empty database.`,
+  )
 }
 
 /** A plain user cannot run a server on data that another user owns. */

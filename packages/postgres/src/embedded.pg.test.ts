@@ -7,7 +7,7 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { createLogger } from '@platform-events/runtime'
 import pg from 'pg'
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { type EmbeddedPostgres, type EmbeddedPostgresOptions, startEmbeddedPostgres } from './embedded.ts'
 import { platformBinaries } from './embedded-binaries.ts'
 import { runCommand } from './run-command.ts'
@@ -19,10 +19,18 @@ const NOBODY = 65_534
 /** Root plays the plain user, too, unless that user cannot come to this clone. */
 const plainUserCanRun = !isRoot || (await canRun(NOBODY))
 
+let made: string
 let folder: string
 let dataDir: string
 const running: EmbeddedPostgres[] = []
 const children: ChildProcess[] = []
+
+beforeAll(async () => {
+  made = await mkdtemp(join(tmpdir(), 'embedded-made-'))
+  await chmod(made, 0o755)
+  await (await startEmbeddedPostgres({ dataDir: join(made, 'data'), logger })).stop()
+})
+afterAll(async () => await rm(made, { recursive: true }))
 
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'embedded-'))
@@ -42,6 +50,11 @@ async function canRun(uid: number): Promise<boolean> {
   const account = { name: 'nobody', uid, gid: uid }
   const look = ['-e', 'fs.readFileSync(process.argv[1])', join(REPOSITORY, 'test/support/postgres-process.ts')]
   return (await runCommand(process.execPath, look, { account }).catch(() => undefined))?.code === 0
+}
+
+/** Begins with data that an earlier run left, which costs a tenth of making it. */
+async function withData(): Promise<void> {
+  await runCommand('cp', ['-a', join(made, 'data'), dataDir])
 }
 
 async function start(options: Partial<EmbeddedPostgresOptions> = {}): Promise<EmbeddedPostgres> {
@@ -113,6 +126,7 @@ describe('a start', () => {
   })
 
   test('finds the data, the password and the port of the last one', async () => {
+    await withData()
     const first = await start()
     await query(first, 'create table kept as select 7 as n')
     await first.stop()
@@ -123,6 +137,7 @@ describe('a start', () => {
   })
 
   test('takes another port when that of the last one is taken', async () => {
+    await withData()
     const first = await start()
     await first.stop()
     const other = createServer().listen(first.port, '127.0.0.1')
@@ -133,7 +148,16 @@ describe('a start', () => {
     other.close()
   })
 
+  test('says what to do when the password file has another password', async () => {
+    await withData()
+    const server = await start()
+    await server.stop()
+    await writeFile(join(dataDir, 'postgres.password'), 'another\n')
+    expect(await failure()).toContain('remove that file')
+  })
+
   test('makes a new password when its file is lost', async () => {
+    await withData()
     const first = await start()
     await query(first, 'create table kept as select 7 as n')
     await first.stop()
@@ -145,6 +169,7 @@ describe('a start', () => {
   })
 
   test.runIf(platform() === 'linux')('puts the server into a process group of its own, away from Ctrl-C', async () => {
+    await withData()
     const server = await start()
     const stat = await readFile(`/proc/${server.pid}/stat`, 'utf8')
     expect(Number(stat.split(' ')[4])).toBe(server.pid)
@@ -153,6 +178,7 @@ describe('a start', () => {
 
 describe('after a kill', () => {
   test('of the parent alone: the server left running is stopped, and nothing committed is lost', async () => {
+    await withData()
     const { child, answer } = await startElsewhere()
     await query(answer, 'create table kept as select 7 as n')
     await kill(child)
@@ -164,6 +190,7 @@ describe('after a kill', () => {
   })
 
   test('of everything: a stale postmaster.pid, and recovery', async () => {
+    await withData()
     const { child, answer } = await startElsewhere()
     await query(answer, 'create table kept as select 7 as n')
     await kill(child)
@@ -174,6 +201,7 @@ describe('after a kill', () => {
   })
 
   test('whose pid now belongs to another program, which is left alone', async () => {
+    await withData()
     const first = await start()
     await first.stop()
     const bystander = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)'])
@@ -213,6 +241,7 @@ describe('after a kill', () => {
   })
 
   test('of the server alone, the parent is told', async () => {
+    await withData()
     const onExit = vi.fn()
     const server = await start({ onExit })
     await killServer(server)
@@ -223,6 +252,7 @@ describe('after a kill', () => {
 
 describe('a stop', () => {
   test('ends sessions and leaves nothing behind, nor does it call onExit', async () => {
+    await withData()
     const onExit = vi.fn()
     const server = await start({ onExit })
     const client = new pg.Client(server.connectionString)
@@ -241,6 +271,7 @@ describe('a stop', () => {
 
 describe('what cannot work is one sentence', () => {
   test('data of another major version', async () => {
+    await withData()
     const server = await start()
     await server.stop()
     await writeFile(join(server.dataFolder, 'PG_VERSION'), '17\n')
@@ -248,6 +279,7 @@ describe('what cannot work is one sentence', () => {
   })
 
   test('a setting that Postgres refuses: its own last words', async () => {
+    await withData()
     expect(await failure({ settings: { shared_buffers: 'much' } })).toContain(
       'invalid value for parameter "shared_buffers"',
     )
@@ -288,6 +320,10 @@ describe.runIf(isRoot)('as root', () => {
     expect(await query(second, 'select n from kept')).toEqual([7])
     await second.stop()
 
+    const copy = join(folder, 'copy')
+    await cp(dataDir, copy, { recursive: true })
+    expect(await failure({ binaries, dataDir: copy })).toContain(`${copy} is a copy of ${dataDir}`)
+
     // A data folder that was removed and made again is a new one, not the old data come back.
     await rm(dataDir, { recursive: true })
     const third = await start({ binaries })
@@ -298,7 +334,19 @@ describe.runIf(isRoot)('as root', () => {
     running.splice(0, 2)
   })
 
+  test('on a full disk, says so', async ({ skip }) => {
+    await mkdir(dataDir)
+    const mounted = await runCommand('mount', ['-t', 'tmpfs', '-o', 'size=20m', 'tmpfs', dataDir])
+    skip(mounted.code !== 0, 'this root may not mount')
+    try {
+      expect(await failure()).toContain(`The disk that holds ${dataDir}/postgres is full`)
+    } finally {
+      await runCommand('umount', [dataDir])
+    }
+  })
+
   test('a folder closed after the data was made is an error, not an empty database', async () => {
+    await withData()
     const server = await start()
     await server.stop()
     await chmod(folder, 0o700)
@@ -340,6 +388,7 @@ describe.runIf(plainUserCanRun)('as a plain user', () => {
   })
 
   test.runIf(isRoot)('on data that root made, says so', async () => {
+    await withData()
     const server = await start()
     await server.stop()
     await chmod(dataDir, 0o777)

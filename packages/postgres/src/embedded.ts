@@ -4,7 +4,7 @@ import type { Logger } from '@platform-events/runtime'
 import pg from 'pg'
 import { type PostgresBinaries, platformBinaries, usableBinaries } from './embedded-binaries.ts'
 import { prepareData } from './embedded-data.ts'
-import { EmbeddedPostgresError } from './embedded-error.ts'
+import { diskFullError, EmbeddedPostgresError, folderError } from './embedded-error.ts'
 import { clearLeftOver } from './embedded-leftover.ts'
 import { keptPassword, replacePassword } from './embedded-password.ts'
 import { ensureFolder, placeData } from './embedded-place.ts'
@@ -71,7 +71,7 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
     await ensureDatabase(url)
   } catch (error) {
     await server.stop()
-    throw error
+    throw (await diskFullError(dataFolder, error)) ?? databaseError(error, dataDir)
   }
   options.logger.debug({ pid: server.pid, port, dataFolder }, 'embedded postgres is ready')
   const { pid, stop } = server
@@ -103,12 +103,11 @@ async function launchOnFreePort(
   for (let attempt = 1; ; attempt += 1) {
     if (port === undefined) throw new EmbeddedPostgresError('No port of 127.0.0.1 is free for Postgres.')
     try {
-      const server = await launch(port)
       await writeFile(portFile, `${port}\n`)
-      return { server, port }
+      return { server: await launch(port), port }
     } catch (error) {
-      // Somebody took the port between our look and the start.
-      if (attempt === 3 || (await freePort(port)) !== undefined) throw error
+      // Tried again only where somebody took the port between our look and the start.
+      if (attempt === 3 || (await freePort(port)) !== undefined) throw folderError(error, portFile)
       port = await freePort(0)
     }
   }
@@ -120,6 +119,15 @@ async function ensureDatabase(url: (database: string) => string): Promise<void> 
     throw error
   })
   if (found === false) await tryQuery(url('postgres'), `create database ${DATABASE}`)
+}
+
+function databaseError(error: unknown, dataDir: string): unknown {
+  if (sqlstateOf(error) !== '28P01') return error
+  return new EmbeddedPostgresError(
+    `The database does not take the password in ${join(dataDir, 'postgres.password')}: ` +
+      'remove that file, and the next start gives the database a new one.',
+    { cause: error },
+  )
 }
 
 async function tryQuery(connectionString: string, sql: string): Promise<true> {

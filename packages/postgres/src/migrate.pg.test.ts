@@ -108,7 +108,7 @@ describe('migrate', () => {
     await rm(join(directory, 'first.sql'))
     await file('0001_a.sql', '')
     await file('0001_b.sql', '')
-    await expect(run()).rejects.toThrow('two migrations have the number 1')
+    await expect(run()).rejects.toThrow('0001_a.sql and 0001_b.sql have the same number')
   })
 
   test('refuses a file that ends its own transaction', async () => {

@@ -92,7 +92,8 @@ async function readMigrations(directory: string): Promise<Migration[]> {
   for (const name of names) {
     const version = Number(/^(\d{4})_[a-z0-9_]+\.sql$/.exec(name)?.[1])
     if (!Number.isInteger(version)) throw new MigrationError(`${name}: a migration is called NNNN_name.sql`)
-    if (files.at(-1)?.version === version) throw new MigrationError(`two migrations have the number ${version}`)
+    const before = files.at(-1)
+    if (before?.version === version) throw new MigrationError(`${before.name} and ${name} have the same number`)
     // A checkout may have turned line ends.
     const sql = (await readFile(join(directory, name), 'utf8')).replaceAll('\r\n', '\n')
     files.push({ version, name, sql, checksum: createHash('sha256').update(sql).digest('hex') })
