@@ -95,7 +95,7 @@ describe('what Postgres refuses is told apart', () => {
   })
 
   test.each([
-    ['a duplicate key', '23505', 'duplicate', () => (add(), add())],
+    ['a duplicate key', '23505', 'duplicate', () => [add(), add()]],
     ['no JSON', '22P02', 'row', () => add({ body: '{' })],
     ['a NUL in text', '22021', 'row', () => add({ name: 'a\0b' })],
     ['a NUL in JSON', '22P05', 'row', () => add({ body: '{"a":"\\u0000"}' })],
@@ -119,6 +119,46 @@ describe('what Postgres refuses is told apart', () => {
       expect(await copyIn(client, COPY, copy.finish())).toBe(1)
     })
     expect((await database.pool.query('select from moments')).rowCount).toBe(1)
+  })
+
+  test('in parts: all of them arrive, and after a refusal no more are asked for', async () => {
+    let asked = 0
+    function* parts(bad: boolean): Generator<Buffer> {
+      copy.begin()
+      yield copy.part(0)
+      for (let part = 0; part < 200; part += 1) {
+        asked += 1
+        const from = copy.length
+        for (let row = 0; row < 100; row += 1) {
+          add({ at: AT_2026 + part * 100 + row, body: bad && part === 3 ? '{' : `{"x":"${'y'.repeat(300)}"}` })
+        }
+        yield copy.part(from)
+      }
+      const from = copy.length
+      copy.finish()
+      yield copy.part(from)
+    }
+    const send = async (bad: boolean): Promise<number> =>
+      await inTransaction(database.pool, async (client) => await copyIn(client, COPY, parts(bad)))
+    expect(await send(false)).toBe(20_000)
+    asked = 0
+    expect(classify(await send(true).catch((error: unknown) => error))).toBe('row')
+    expect(asked).toBeLessThan(200)
+    expect((await database.pool.query('select from moments')).rowCount).toBe(20_000)
+  })
+
+  test('a part that could not be made ends the COPY with its own error', async () => {
+    // biome-ignore lint/correctness/useYield: it never comes to yield
+    function* broken(): Generator<Buffer> {
+      throw new RangeError('not a uuid')
+    }
+    await inTransaction(database.pool, async (client) => {
+      await client.query('savepoint before')
+      await expect(copyIn(client, COPY, broken())).rejects.toThrow('not a uuid')
+      await client.query('rollback to before')
+      add()
+      expect(await copyIn(client, COPY, copy.finish())).toBe(1)
+    })
   })
 
   test('a table that is not there is ours; a backend ended in mid-copy is retry', async () => {

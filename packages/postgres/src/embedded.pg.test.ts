@@ -19,6 +19,9 @@ const NOBODY = 65_534
 /** Root plays the plain user, too, unless that user cannot come to this clone. */
 const plainUserCanRun = !isRoot || (await canRun(NOBODY))
 
+// Makes and starts servers all the time, with fsync on: slow where the machine is busy.
+vi.setConfig({ testTimeout: 90_000 })
+
 let made: string
 let folder: string
 let dataDir: string
