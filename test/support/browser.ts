@@ -20,7 +20,7 @@ const ELSEWHERE = [
 const HOW_TO_FIX = 'no Chromium found: install one (Debian: apt-get install chromium) or set CHROMIUM_PATH'
 
 /** The system's Chromium or a relative of it: CHROMIUM_PATH, else by name on the PATH, else where installers put it. */
-export function findChromium(): string | undefined {
+function findChromium(): string | undefined {
   const onPath = (process.env['PATH'] ?? '').split(delimiter).filter(Boolean)
   const named = process.env['CHROMIUM_PATH']
   const places = named

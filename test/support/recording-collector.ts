@@ -2,13 +2,13 @@ import { createServer, type IncomingHttpHeaders } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { IngestAnswer, WireEvent } from '@platform-events/contracts'
 
-export interface RecordedRequest {
+interface RecordedRequest {
   method: string
   headers: IncomingHttpHeaders
   body: string
 }
 
-export interface Reply {
+interface Reply {
   status: number
   headers?: Record<string, string>
   body?: unknown
