@@ -3,9 +3,11 @@ import type { IncomingMessage } from 'node:http'
 import { promisify } from 'node:util'
 import { brotliDecompress, gunzip, inflate, inflateRaw, type ZlibOptions } from 'node:zlib'
 import { LIMITS, RequestError } from '@platform-events/contracts'
-import type { InFlight } from './in-flight.ts'
+import type { InFlightClaim } from './in-flight.ts'
 
-const TOO_LARGE = 'The body has more than 500 KB.'
+const LIMIT = LIMITS.ENCODED_REQUEST_BYTES
+/** In place of a size: nothing more is taken. */
+const TOO_MUCH = Number.POSITIVE_INFINITY
 
 type Decode = (encoded: Buffer, options: ZlibOptions) => Promise<Buffer>
 
@@ -25,7 +27,7 @@ const DECODERS = new Map<string, Decode>([
  * @param claim what this request holds of the bytes in flight; grows with what is read
  * @throws RequestError unsupported_encoding, payload_too_large, invalid_encoding, or as `claim` does
  */
-export async function readBody(request: IncomingMessage, claim: InFlight): Promise<string> {
+export async function readBody(request: IncomingMessage, claim: InFlightClaim): Promise<string> {
   const encoding = (request.headers['content-encoding'] ?? 'identity').trim().toLowerCase()
   const decode = DECODERS.get(encoding)
   if (decode === undefined && encoding !== 'identity' && encoding !== '')
@@ -37,40 +39,45 @@ export async function readBody(request: IncomingMessage, claim: InFlight): Promi
   return text.charCodeAt(0) === 0xfeff ? text.slice(1) : text
 }
 
-/** By events and not by iteration: that costs every request less, and leaves the stream alive when it refuses. */
-function readBytes(request: IncomingMessage, claim: InFlight): Promise<Buffer> {
-  const limit = LIMITS.ENCODED_REQUEST_BYTES
+/**
+ * By events and not by iteration, which costs every request more and would end the stream when it refuses. What comes after a
+ * refusal is thrown away, so that the client can read the answer on its open connection.
+ */
+function readBytes(request: IncomingMessage, claim: InFlightClaim): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = []
-    let size = 0
-    const refuse = (error: unknown) => {
-      // The rest of the body is thrown away as it comes, so that the client can read the answer on its open connection.
-      request.off('data', take).resume()
-      reject(error)
-    }
-    const take = (chunk: Buffer) => {
+    let size = Number(request.headers['content-length'] ?? 0) > LIMIT ? TOO_MUCH : 0
+    if (size === TOO_MUCH) reject(tooLarge())
+    request.on('data', (chunk: Buffer) => {
+      if (size === TOO_MUCH) return
       size += chunk.length
-      if (size > limit) return refuse(new RequestError('payload_too_large', TOO_LARGE))
       try {
+        if (size > LIMIT) throw tooLarge()
         claim.take(chunk.length)
         chunks.push(chunk)
       } catch (error) {
-        refuse(error)
+        size = TOO_MUCH
+        chunks.length = 0
+        reject(error)
       }
-    }
-    const breakOff = (cause?: unknown) => reject(new RequestError('invalid_encoding', 'The body broke off.', { cause }))
-    if (Number(request.headers['content-length'] ?? 0) > limit)
-      return refuse(new RequestError('payload_too_large', TOO_LARGE))
-    request.on('data', take)
+    })
     request.on('end', () => resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)))
-    request.on('error', breakOff)
+    request.on('error', (cause) => reject(brokenOff(cause)))
     request.on('close', () => {
-      if (!request.readableEnded) breakOff()
+      if (!request.readableEnded) reject(brokenOff())
     })
   })
 }
 
-async function decoded(received: Buffer, decode: Decode, claim: InFlight): Promise<Buffer> {
+function tooLarge(): RequestError {
+  return new RequestError('payload_too_large', 'The body has more than 500 KB.')
+}
+
+function brokenOff(cause?: Error): RequestError {
+  return new RequestError('invalid_encoding', 'The body broke off.', { cause })
+}
+
+async function decoded(received: Buffer, decode: Decode, claim: InFlightClaim): Promise<Buffer> {
   try {
     const body = await decode(received, { maxOutputLength: LIMITS.REQUEST_BYTES })
     claim.take(body.length)

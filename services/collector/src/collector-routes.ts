@@ -17,10 +17,14 @@ export function collectorRoutes(options: CollectorOptions): FastifyPluginAsync {
     // The handler reads the body itself: whatever its type, in bounds, and leaving the connection open when it refuses.
     app.removeAllContentTypeParsers()
     app.addContentTypeParser('*', (_request, _payload, done) => done(null))
-    app.addHook('onRequest', async (request, reply) => allowReading(request, reply))
-    app.addHook('onResponse', async (_request, reply) =>
-      metrics.seconds.observe({ status: reply.statusCode }, reply.elapsedTime / 1000),
-    )
+    app.addHook('onRequest', (request, reply, done) => {
+      allowReading(request, reply)
+      done()
+    })
+    app.addHook('onResponse', (_request, reply, done) => {
+      metrics.seconds.observe({ status: reply.statusCode }, reply.elapsedTime / 1000)
+      done()
+    })
     app.post('/v1/events', post)
     app.options('/v1/events', async (request, reply) => answerPreflight(request, reply))
     app.route({

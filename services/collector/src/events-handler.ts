@@ -8,7 +8,7 @@ import type { CollectorOptions } from './collector-options.ts'
 import { checkOrigin } from './cors.ts'
 import { credentialsOf } from './credentials.ts'
 import { parseEnvelope } from './envelope.ts'
-import type { InFlight, InFlightBytes } from './in-flight.ts'
+import { type InFlightBytes, InFlightClaim } from './in-flight.ts'
 import { type Ingested, ingest } from './ingest.ts'
 import { checkMediaType } from './media-type.ts'
 import { RateLimit } from './rate-limit.ts'
@@ -28,7 +28,7 @@ export function eventsHandler(options: CollectorOptions, metrics: CollectorMetri
   const rateLimit = new RateLimit()
 
   return async function post(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
-    const claim = inFlight.begin()
+    const claim = new InFlightClaim(inFlight)
     try {
       const { records, result } = await prepare(request, reply, claim)
       try {
@@ -45,7 +45,7 @@ export function eventsHandler(options: CollectorOptions, metrics: CollectorMetri
   }
 
   /** Apart from `post`, so that the body and what was parsed from it can be forgotten while the log is at work. */
-  async function prepare(request: FastifyRequest, reply: FastifyReply, claim: InFlight): Promise<Prepared> {
+  async function prepare(request: FastifyRequest, reply: FastifyReply, claim: InFlightClaim): Promise<Prepared> {
     const receivedAtMs = now()
     checkMediaType(request.headers['content-type'])
     const text = await readBody(request.raw, claim)
