@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto'
+import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import { collectorRoutes, loadSources, sourceDirectory, watchedLog } from '@platform-events/collector'
 import { createConsumer } from '@platform-events/consumer'
@@ -54,7 +54,9 @@ export async function startStandalone(settings: Settings, logger: Logger): Promi
     checks: { log: collected.check, sources: sources.check, retention: retention.check, consumer: consumer.check },
   })
   await app.register(collectorRoutes({ log: collected, sources, verifyJwt, metrics }))
-  await app.register(queryRoutes({ pool, verifyJwt, logger, metrics, sessionKey: randomBytes(32) }))
+  // From the token, so that an open page stays signed in over a restart; whoever knows the token needs no cookie.
+  const sessionKey = createHash('sha256').update(`session ${access.operator_token}`).digest()
+  await app.register(queryRoutes({ pool, verifyJwt, logger, metrics, sessionKey }))
   await app.register(dashboardRoutes({ script: buildTrackerScript, writeKey: () => access.write_key }))
 
   const running = await startComponents(
