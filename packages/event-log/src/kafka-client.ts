@@ -28,11 +28,8 @@ export function createKafka({ brokers, clientId, logger, ssl, sasl }: KafkaConne
   })
 }
 
-/** ERROR is for what a person must act on now; what kafkajs calls so it mostly heals itself. */
+/** Only what may help to understand: our own lines say what failed and what comes of it, and kafkajs says each thing many times. */
 function report(logger: Logger, { level, namespace, log }: LogEntry): void {
   const { message, timestamp: _, logger: __, stack: ___, ...rest } = log
-  const line = { ...rest, part: namespace }
-  if (level === logLevel.ERROR) logger.warn(line, message)
-  else if (level === logLevel.WARN) logger.info(line, message)
-  else logger.debug(line, message)
+  logger[level === logLevel.ERROR ? 'info' : 'debug']({ ...rest, part: namespace }, message)
 }

@@ -49,24 +49,27 @@ export class KafkaTopic {
     await this.watermarks()
   }
 
+  /** By a client of its own: one that has asked for a topic fails in everything once that topic is deleted. */
   async #make(partitions: number): Promise<void> {
-    if ((await this.#admin.listTopics()).includes(this.name)) return
-    const { brokers } = await this.#admin.describeCluster()
-    const replicationFactor = Math.min(3, brokers.length)
-    // With acks=all and one replica enough, a record may be acknowledged that lies on a single disk.
-    const minInSync = replicationFactor === 3 ? 2 : 1
-    const made = await this.#admin.createTopics({
-      waitForLeaders: false,
-      topics: [
-        {
-          topic: this.name,
-          numPartitions: partitions,
-          replicationFactor,
-          configEntries: [{ name: 'min.insync.replicas', value: String(minInSync) }],
-        },
-      ],
-    })
-    if (made) this.#logger.info({ topic: this.name, partitions, replicationFactor }, 'topic made')
+    const admin = this.#kafka.admin()
+    try {
+      await admin.connect()
+      if ((await admin.listTopics()).includes(this.name)) return
+      const { brokers } = await admin.describeCluster()
+      const replicationFactor = Math.min(3, brokers.length)
+      // With acks=all and one replica enough, a record may be acknowledged that lies on a single disk.
+      const minInSync = replicationFactor === 3 ? 2 : 1
+      const topic = {
+        topic: this.name,
+        numPartitions: partitions,
+        replicationFactor,
+        configEntries: [{ name: 'min.insync.replicas', value: String(minInSync) }],
+      }
+      if (await admin.createTopics({ topics: [topic], waitForLeaders: false }))
+        this.#logger.info({ topic: this.name, partitions, replicationFactor }, 'topic made')
+    } finally {
+      await admin.disconnect()
+    }
   }
 
   /** Cluster and topic id as they were last asked for: what names this log in `consumer_offsets`. */
