@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { createMetrics } from '@platform-events/runtime'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { createTestDatabase, type TestDatabase } from '../../../test/support/postgres.ts'
 import { actorKey } from './actor-key.ts'
 import {
@@ -72,13 +73,17 @@ describe('a consumer', () => {
     // One that believes nothing is stored, as if it had read the offsets before the first one's commit.
     const consume = log.consume.bind(log)
     log.consume = (options) => consume({ ...options, from: async () => null })
-    const stale = testConsumer(log, database.connectionString)
+    const metrics = createMetrics()
+    const stale = testConsumer(log, database.connectionString, { metrics })
     open.push(stale)
     await stale.start()
     const more = sampleEvents(100)
     await log.append(sampleRecords(more))
     await untilConsumed(log, database.pool)
     expect((await tableState(database.pool)).ids).toEqual(idsOf([...events, ...more]))
+    // Stopped by the offsets, before it copied anything.
+    await vi.waitFor(async () => expect(await metrics.metrics()).toMatch(/^consumer_fenced_total [1-9]/m))
+    expect(await metrics.metrics()).not.toMatch(/outcome="duplicate"} [1-9]/)
   })
 
   it('counts an event once that came in several batches, and twice in one', async () => {
