@@ -14,6 +14,7 @@ const commands = {
   start: () => runTypeScript('services/standalone/src/main.ts'),
   test: () => runTypeScript('test/run-tests.ts'),
   bench: () => runTypeScript('test/bench/main.ts'),
+  kafka: () => runTypeScript('test/start-kafka.ts'),
   setup: () => console.log('Packages are installed.'),
 }
 

@@ -31,19 +31,20 @@ export function whyNoJvm(): string | null {
  *
  * @throws Error that says what the broker or Maven said
  */
-export async function createJvmBroker(): Promise<JvmBroker> {
+export async function createJvmBroker(options: { port?: number } = {}): Promise<JvmBroker> {
   resolveJars()
   removeLeftovers()
   const folder = join(tmpdir(), `${PREFIX}${randomBytes(6).toString('hex')}`)
   mkdirSync(folder)
   writeFileSync(join(folder, 'owner'), String(process.pid))
-  const [port, controllerPort] = await freePorts(2)
-  writeFileSync(join(folder, 'server.properties'), properties(folder, port!, controllerPort!))
+  const [freePort, controllerPort] = await freePorts(2)
+  const port = options.port ?? freePort!
+  writeFileSync(join(folder, 'server.properties'), properties(folder, port, controllerPort!))
   const clusterId = randomBytes(16).toString('base64url')
   const format = ['kafka.tools.StorageTool', 'format', '--standalone', '-t', clusterId, '-c', 'server.properties']
   const done = spawnSync('java', javaArguments(folder, format), { cwd: folder, encoding: 'utf8' })
   if (done.status !== 0) throw new Error(`Kafka's storage could not be formatted:\n${done.stdout}${done.stderr}`)
-  const broker = { folder, port: port! }
+  const broker = { folder, port }
   await startJvmBroker(broker)
   return broker
 }

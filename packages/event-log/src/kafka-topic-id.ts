@@ -67,8 +67,8 @@ function createCluster(kafka: Kafka): Cluster {
   return create({ allowAutoTopicCreation: false, metadataMaxAge: 300_000 })
 }
 
-/** Exported for its test. A compact string or array begins with its length + 1; 0 stands for null. */
-export function encodeRequest(topic: string): Buffer {
+/** A compact string or array begins with its length + 1; 0 stands for null. */
+function encodeRequest(topic: string): Buffer {
   const name = Buffer.from(topic)
   const noTags = [0]
   return Buffer.concat([
@@ -83,8 +83,8 @@ export function encodeRequest(topic: string): Buffer {
   ])
 }
 
-/** Exported for its test: reads as far as the first topic's id. */
-export function decodeResponse(bytes: Buffer): TopicIdentity {
+/** Reads as far as the first topic's id. */
+function decodeResponse(bytes: Buffer): TopicIdentity {
   const reader = new Reader(bytes)
   reader.tags()
   reader.skip(4)
