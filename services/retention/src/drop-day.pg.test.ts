@@ -43,7 +43,7 @@ describe('dropping', () => {
   })
 
   it('finishes a DETACH CONCURRENTLY that was killed, and drops the other old days too', async () => {
-    const [pending, other] = [addDays(today, -100), addDays(today, -95)]
+    const [pending, other] = [addDays(today, -95), addDays(today, -100)] // the pending one is not the oldest
     for (const day of [pending, other]) await query('select events_internal.create_day($1)', [day])
     await killDetach(pending)
     expect(await days('pending')).toEqual([pending])

@@ -17,6 +17,7 @@ export async function dropDay(session: RetentionSession, day: Day): Promise<void
   const state = (await listPartitions(session.client)).find((partition) => partition.day === day)?.state
   const detach = `alter table public.platform_events detach partition ${leafName(day)}`
   if (state === 'attached') await session.run(`${detach} concurrently`, DETACH_LOCK_TIMEOUT_MS)
+  // DROP alone would do, but under an exclusive lock on the parent, which every writer would wait for.
   if (state === 'pending') await session.run(`${detach} finalize`, DETACH_LOCK_TIMEOUT_MS)
   if (state !== undefined) await session.run(`drop table ${leafName(day)}`, DROP_LOCK_TIMEOUT_MS)
   await session.client.query(`delete from events_internal.closed_days where day = $1::date`, [day])
