@@ -3,10 +3,9 @@
  * events come as fast as they are answered, and after that: `tsx test/bench/memory.ts`. BENCH_SECONDS (20). Linux only.
  */
 import { randomUUID } from 'node:crypto'
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { readFile } from 'node:fs/promises'
 import autocannon from 'autocannon'
+import { makeDataDir } from '../support/data-dir.ts'
 import { freePort } from '../support/process.ts'
 import { startStandalone } from '../support/standalone.ts'
 import { machine } from './facts.ts'
@@ -14,8 +13,8 @@ import { machine } from './facts.ts'
 const SECONDS = Number(process.env['BENCH_SECONDS'] ?? 20)
 const PER_REQUEST = 20
 
-const dataDir = await mkdtemp(join(tmpdir(), 'platform-events-bench-'))
-const standalone = await startStandalone({ dataDir, port: await freePort() })
+const dataDir = await makeDataDir()
+const standalone = await startStandalone({ dataDir: dataDir.path, port: await freePort() })
 const atStart = await rssAnonMb()
 let highest = 0
 const sampling = setInterval(async () => {
@@ -35,7 +34,7 @@ const run = await autocannon({
 clearInterval(sampling)
 const afterLoad = await rssAnonMb()
 await standalone.stop()
-await rm(dataDir, { recursive: true, force: true })
+await dataDir.remove()
 const result = {
   name: 'memory',
   rss_anon_mb_at_start: atStart,

@@ -1,8 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { makeDataDir } from '../support/data-dir.ts'
 import { kafkaBrokers, kafkaMissing } from '../support/kafka.ts'
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts'
 import { freePort, type ServingProcess, startService } from '../support/process.ts'
@@ -12,22 +10,22 @@ import { startTraffic } from '../support/traffic.ts'
 const EVENTS = 3000
 
 let database: TestDatabase
-let dataDir: string
+let dataDir: Awaited<ReturnType<typeof makeDataDir>>
 let env: Record<string, string>
 let running: ServingProcess[] = []
 
 beforeEach(async (context) => {
   context.skip(kafkaMissing() !== null, kafkaMissing() ?? '')
   database = await createTestDatabase()
-  dataDir = await mkdtemp(join(tmpdir(), 'platform-events-'))
-  env = { KAFKA_BROKERS: kafkaBrokers().join(','), DATABASE_URL: database.connectionString, DATA_DIR: dataDir }
+  dataDir = await makeDataDir()
+  env = { KAFKA_BROKERS: kafkaBrokers().join(','), DATABASE_URL: database.connectionString, DATA_DIR: dataDir.path }
 })
 
 afterEach(async () => {
   await Promise.all(running.map((service) => service.stop()))
   running = []
   await database?.drop()
-  if (dataDir) await rm(dataDir, { recursive: true, force: true })
+  await dataDir?.remove()
 })
 
 async function start(name: 'collector' | 'consumer'): Promise<ServingProcess> {

@@ -1,7 +1,5 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { makeDataDir } from '../support/data-dir.ts'
 import { freePort } from '../support/process.ts'
 import { type Standalone, startStandalone } from '../support/standalone.ts'
 import { connect, expectStoredOnce } from '../support/stored.ts'
@@ -10,19 +8,19 @@ import { startTraffic } from '../support/traffic.ts'
 const EVENTS = 3000
 const KILLS = 3
 
-let dataDir: string
+let dataDir: Awaited<ReturnType<typeof makeDataDir>>
 let port: number
 let running: Standalone
 
 beforeEach(async () => {
-  dataDir = await mkdtemp(join(tmpdir(), 'platform-events-'))
+  dataDir = await makeDataDir()
   port = await freePort()
-  running = await startStandalone({ dataDir, port })
+  running = await startStandalone({ dataDir: dataDir.path, port })
 })
 
 afterEach(async () => {
   await running.stop()
-  await rm(dataDir, { recursive: true, force: true })
+  await dataDir.remove()
 })
 
 test(`${EVENTS} events from tracker to SQL are stored once, with the process killed ${KILLS} times under load`, async () => {
@@ -31,7 +29,7 @@ test(`${EVENTS} events from tracker to SQL are stored once, with the process kil
     // Some events are acknowledged and not stored then, some sent and not acknowledged.
     await vi.waitUntil(() => traffic.tracked() > (kill * EVENTS) / (KILLS + 1), { timeout: 60_000, interval: 5 })
     await running.kill()
-    running = await startStandalone({ dataDir, port })
+    running = await startStandalone({ dataDir: dataDir.path, port })
     expect(running.output()).toContain('left running by a killed process')
   }
   await traffic.acknowledged

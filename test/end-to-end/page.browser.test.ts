@@ -1,27 +1,25 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { describeInBrowser, launchChromium } from '../support/browser.ts'
+import { makeDataDir } from '../support/data-dir.ts'
 import { freePort } from '../support/process.ts'
 import { type Standalone, startStandalone } from '../support/standalone.ts'
 
 describeInBrowser('the page of a running standalone', () => {
-  let dataDir: string
+  let dataDir: Awaited<ReturnType<typeof makeDataDir>>
   let standalone: Standalone
   let browser: Browser
 
   beforeAll(async () => {
-    dataDir = await mkdtemp(join(tmpdir(), 'platform-events-'))
-    standalone = await startStandalone({ dataDir, port: await freePort() })
+    dataDir = await makeDataDir()
+    standalone = await startStandalone({ dataDir: dataDir.path, port: await freePort() })
     browser = await launchChromium()
   })
 
   afterAll(async () => {
     await browser?.close()
     await standalone?.stop()
-    await rm(dataDir, { recursive: true, force: true })
+    await dataDir.remove()
   })
 
   const open = async (link: string): Promise<Page> => {

@@ -42,21 +42,20 @@ describe('what a request may look like', () => {
     'Application/JSON;charset="UTF-8"',
     'text/plain',
     'text/plain;charset=UTF-8',
+    'application/x-www-form-urlencoded',
   ])('Content-Type %s', async (type) => {
     const headers = { authorization: `Bearer ${PUBLIC_KEY}`, ...(type === undefined ? {} : { 'content-type': type }) }
     expect(await collector.post(EVENT, headers)).toMatchObject({ status: 202, body: { accepted: 1 } })
   })
 
-  test.each([
-    'application/x-www-form-urlencoded',
-    'multipart/form-data; boundary=x',
-    'application/json; charset=latin1',
-    'json',
-  ])('but not Content-Type %s', async (type) => {
-    const headers = { authorization: `Bearer ${PUBLIC_KEY}`, 'content-type': type }
-    const { status, body } = await collector.post(EVENT, headers)
-    expect({ status, code: body.code }).toEqual({ status: 415, code: 'unsupported_media_type' })
-  })
+  test.each(['multipart/form-data; boundary=x', 'application/json; charset=latin1', 'json'])(
+    'but not Content-Type %s',
+    async (type) => {
+      const headers = { authorization: `Bearer ${PUBLIC_KEY}`, 'content-type': type }
+      const { status, body } = await collector.post(EVENT, headers)
+      expect({ status, code: body.code }).toEqual({ status: 415, code: 'unsupported_media_type' })
+    },
+  )
 
   test.each([
     ['gzip', gzipSync],
