@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { createLogger } from '@platform-events/runtime'
 import { type Admin, Kafka, logLevel } from 'kafkajs'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
@@ -112,6 +113,32 @@ it('hands topic partitions over when a consumer of the group stops, and delivers
   expect(new Set(store.ids).size).toBe(500)
 })
 
+it('begins at the stored offset, whatever the group committed to Kafka and however late the store answers', async () => {
+  const log = await open()
+  const store = new MemoryStore()
+  const first = await consume(log, store)
+  await log.append(Array.from({ length: 20 }, () => makeRecord('a')))
+  await expect.poll(() => store.ids.length, within).toBe(20)
+  await first.stop()
+  await log.append(Array.from({ length: 5 }, () => makeRecord('a')))
+  // The database was put back from a copy: it is behind what the group committed.
+  const [name] = store.offsets.keys()
+  store.offsets.set(name!, 7)
+  const offsets: number[] = []
+  await consume(log, store, {
+    async from(topicPartition) {
+      await sleep(1500)
+      return store.from(topicPartition)
+    },
+    onBatch(batch) {
+      offsets.push(...batch.records.map((record) => record.offset))
+      return store.store(batch)
+    },
+  })
+  await expect.poll(() => offsets.length, within).toBeGreaterThanOrEqual(18)
+  expect(offsets).toEqual(Array.from({ length: 18 }, (_, index) => index + 7))
+})
+
 it('notices within seconds that the topic was deleted and made again, and reads the new one from its start', async () => {
   const log = await open()
   const store = new MemoryStore()
@@ -156,7 +183,7 @@ describe('with the broker failing', () => {
     try {
       const started = performance.now()
       const appends = [log.append([makeRecord('a')])]
-      await new Promise((resolve) => setTimeout(resolve, 100))
+      await sleep(100)
       appends.push(log.append([makeRecord('a')]), log.append([makeRecord('b')]))
       for (const result of await Promise.allSettled(appends))
         expect(result).toMatchObject({ status: 'rejected', reason: expect.any(LogUnavailableError) })
