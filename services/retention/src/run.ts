@@ -47,7 +47,7 @@ export async function runRetention(options: RunOptions): Promise<RetentionReport
     report.problems.push({ step: 'connect', message: messageOf(error) })
   } finally {
     options.onSession(undefined)
-    session.close()
+    await session.close()
   }
   return report
 }

@@ -11,7 +11,7 @@ export interface RetentionSession {
    * @param lockTimeoutMs how long it may wait for a lock, or for older transactions to end
    */
   run(sql: string, lockTimeoutMs: number): Promise<void>
-  close(): void
+  close(): Promise<void>
 }
 
 /** Any number will do, as long as nothing else takes a session lock on it; this is 'pe_retai' in ASCII. */
@@ -44,7 +44,11 @@ export async function openSession(pool: Pool): Promise<RetentionSession | null> 
         await client.query(`set lock_timeout = ${Math.trunc(lockTimeoutMs)}`)
         await client.query(sql)
       },
-      close: () => client.release(true),
+      async close() {
+        // It would go with the backend, but a little after we are gone, and the next run might come in between.
+        await client.query(`select pg_advisory_unlock(${LOCK_KEY})`).catch(() => undefined)
+        client.release(true)
+      },
     }
   } catch (error) {
     client.release(true)
