@@ -10,7 +10,9 @@ beforeEach(async () => {
   builds = 0
   script = async () => `/* tracker, build ${++builds} */`
   app = Fastify()
-  await app.register(dashboardRoutes({ script: () => script(), writeKey: () => 'pk_"><script>' }))
+  await app.register(
+    dashboardRoutes({ script: () => script(), module: async () => 'export {}', writeKey: () => 'pk_"><script>' }),
+  )
 })
 afterEach(() => app.close())
 

@@ -1,11 +1,12 @@
 import { createHash } from 'node:crypto'
 import { readdir, readFile } from 'node:fs/promises'
 import { extname } from 'node:path'
-import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 
 export interface DashboardOptions {
-  /** The tracker as one script, served at /t.js; asked for once, at the first request. */
+  /** The tracker as one script, served at /t.js, and as one ES module, at /t.mjs; asked for once, at the first request. */
   script: () => Promise<string>
+  module: () => Promise<string>
   /** The public key that the page's own events are sent with. */
   writeKey: () => string | Promise<string>
 }
@@ -29,7 +30,7 @@ const CONTENT_SECURITY_POLICY = [
 
 const ASSETS = new URL('./assets/', import.meta.url)
 
-/** The page at /, its styles and modules under /assets/, and the tracker script at /t.js. */
+/** The page at /, its styles and modules under /assets/, and the tracker at /t.js and /t.mjs. */
 export function dashboardRoutes(options: DashboardOptions): FastifyPluginAsync {
   return async (app) => {
     const page = await readFile(new URL('./page.html', import.meta.url), 'utf8')
@@ -49,18 +50,24 @@ export function dashboardRoutes(options: DashboardOptions): FastifyPluginAsync {
         .send(page.replace('{{write_key}}', () => key))
     })
 
-    let script: Promise<Tagged> | undefined
-    app.get('/t.js', async (request, reply) => {
-      script ??= options.script().then((text) => tagged(text, TYPES['.js']!))
-      try {
-        reply.header('access-control-allow-origin', '*').header('cross-origin-resource-policy', 'cross-origin')
-        return send(request, reply, await script, 'public, max-age=3600, stale-while-revalidate=86400')
-      } catch (error) {
-        script = undefined
-        throw error
-      }
-    })
+    serveTracker(app, '/t.js', options.script)
+    serveTracker(app, '/t.mjs', options.module)
   }
+}
+
+/** Any page may load it. */
+function serveTracker(app: FastifyInstance, path: string, build: () => Promise<string>): void {
+  let script: Promise<Tagged> | undefined
+  app.get(path, async (request, reply) => {
+    script ??= build().then((text) => tagged(text, TYPES['.js']!))
+    try {
+      reply.header('access-control-allow-origin', '*').header('cross-origin-resource-policy', 'cross-origin')
+      return send(request, reply, await script, 'public, max-age=3600, stale-while-revalidate=86400')
+    } catch (error) {
+      script = undefined
+      throw error
+    }
+  })
 }
 
 interface Tagged {

@@ -2,11 +2,20 @@ import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
 
 /** The tracker as one script for a page's script tag: minified, without modules, for browsers of 2020 and later. */
-export async function buildTrackerScript(): Promise<string> {
+export function buildTrackerScript(): Promise<string> {
+  return bundle('./script.ts', 'iife')
+}
+
+/** The same as one ES module, for `import` in a page, in a bundler and in Node. */
+export function buildTrackerModule(): Promise<string> {
+  return bundle('./index.ts', 'esm')
+}
+
+async function bundle(entry: string, format: 'iife' | 'esm'): Promise<string> {
   const result = await build({
-    entryPoints: [fileURLToPath(new URL('./script.ts', import.meta.url))],
+    entryPoints: [fileURLToPath(new URL(entry, import.meta.url))],
     bundle: true,
-    format: 'iife',
+    format,
     minify: true,
     target: 'es2020',
     charset: 'utf8',

@@ -14,7 +14,7 @@ import {
   type RunningProcess,
   startComponents,
 } from '@platform-events/runtime'
-import { buildTrackerScript } from '@platform-events/tracker/bundle'
+import { buildTrackerModule, buildTrackerScript } from '@platform-events/tracker/bundle'
 import { type Access, ensureAccess } from './access.ts'
 import { openFoundation, sourcesFile } from './foundation.ts'
 import { logTrim } from './log-trim.ts'
@@ -57,7 +57,9 @@ export async function startStandalone(settings: Settings, logger: Logger): Promi
   // From the token, so that an open page stays signed in over a restart; whoever knows the token needs no cookie.
   const sessionKey = createHash('sha256').update(`session ${access.operator_token}`).digest()
   await app.register(queryRoutes({ pool, verifyJwt, logger, metrics, sessionKey }))
-  await app.register(dashboardRoutes({ script: buildTrackerScript, writeKey: () => access.write_key }))
+  await app.register(
+    dashboardRoutes({ script: buildTrackerScript, module: buildTrackerModule, writeKey: () => access.write_key }),
+  )
 
   const running = await startComponents(
     [foundation, sources, retention, consumer, logTrim(log, pool, logger), httpComponent(app, { host, port })],
