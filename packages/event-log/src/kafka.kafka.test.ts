@@ -148,8 +148,14 @@ it('notices within seconds that the topic was deleted and made again, and reads 
   await admin.deleteTopics({ topics: [topic] })
   const again: string[] = []
   for (let count = 0; count < 5; count += 1) await appendUntilTaken(log, again)
-  await vi.waitFor(() => expect(store.ids).toEqual(expect.arrayContaining(again)), within)
-  expect(new Set([...store.offsets.keys()].map((name) => name.split('/')[0])).size).toBe(2)
+  await vi.waitFor(() => {
+    const names = [...store.offsets.keys()]
+    const logIds = [...new Set(names.map((name) => name.split('/')[0]!))]
+    expect(logIds.length).toBe(2)
+    const ofNew = names.filter((name) => name.startsWith(logIds[1]!))
+    expect(ofNew.reduce((sum, name) => sum + store.offsets.get(name)!, 0)).toBe(5)
+  }, within)
+  expect(store.ids).toEqual(expect.arrayContaining(again))
 })
 
 describe('with the broker failing', () => {
