@@ -1,5 +1,9 @@
 import { randomUUID } from 'node:crypto'
-import { createMetrics } from '@platform-events/runtime'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { openLocalLog } from '@platform-events/event-log'
+import { createLogger, createMetrics } from '@platform-events/runtime'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { createTestDatabase, type TestDatabase } from '../../../test/support/postgres.ts'
 import { actorKey } from './actor-key.ts'
@@ -84,6 +88,22 @@ describe('a consumer', () => {
     // Stopped by the offsets, before it copied anything.
     await vi.waitFor(async () => expect(await metrics.metrics()).toMatch(/^consumer_fenced_total [1-9]/m))
     expect(await metrics.metrics()).not.toMatch(/outcome="duplicate"} [1-9]/)
+  })
+
+  it('goes on where it was, with a local log opened anew', async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'platform-events-log-'))
+    const events = sampleEvents(300)
+    for (const part of [events.slice(0, 120), events.slice(120)]) {
+      const log = await openLocalLog({ directory, logger: createLogger({ name: 'test', level: 'silent' }) })
+      await log.append(sampleRecords(part))
+      const consumer = testConsumer(log, database.connectionString)
+      await consumer.start()
+      await untilConsumed(log, database.pool)
+      await consumer.end()
+      await log.close()
+    }
+    await rm(directory, { recursive: true })
+    expect((await tableState(database.pool)).ids).toEqual(idsOf(events))
   })
 
   it('counts an event once that came in several batches, and twice in one', async () => {

@@ -110,7 +110,7 @@ async function health(loader: Loader, lag: () => Promise<number>): Promise<PartH
   const { trouble, lastCommit } = loader
   const committed = `last commit ${lastCommit?.toISOString() ?? 'none'}`
   if (trouble !== undefined) {
-    const state = trouble.class === 'ours' ? 'paused' : 'retrying'
+    const state = trouble.paused ? 'paused' : 'retrying'
     return { ok: false, detail: `${state} since ${trouble.since.toISOString()}: ${trouble.reason}; ${committed}` }
   }
   return { ok: true, detail: `lag ${await lag()} records, ${committed}` }

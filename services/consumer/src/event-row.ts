@@ -46,9 +46,3 @@ export interface DeadLine {
   sqlstate: string | null
   message: string
 }
-
-/** What a record came to. */
-export interface DecodedRecord {
-  rows: EventRow[]
-  dead: DeadLine[]
-}

@@ -21,7 +21,8 @@ export interface LoaderOptions extends Pick<LoadOptions, 'pool' | 'copy' | 'shar
 /** Why nothing is being stored at the moment. */
 export interface Trouble {
   since: Date
-  class: ErrorClass
+  /** It takes a person; else time will mend it. */
+  paused: boolean
   /** SQLSTATE and message. */
   reason: string
 }
@@ -107,11 +108,12 @@ export class Loader {
     const reason = [sqlstate, error instanceof Error ? error.message : String(error)].filter(Boolean).join(' ')
     this.#options.metrics.retries.inc({ class: retryClass(error, fault) })
     const isNews = this.#trouble?.reason !== reason
-    if (isNews) this.#trouble = { since: this.#trouble?.since ?? new Date(), class: fault, reason }
+    const paused = needsSomebody(fault)
+    if (isNews) this.#trouble = { since: this.#trouble?.since ?? new Date(), paused, reason }
     if (fault === 'no_partition' && (await this.#askForDays(batches))) return
     if (error instanceof FrozenPredecessorError) return
     // Not the error itself: its detail and where fields quote the row.
-    const level = needsSomebody(fault) ? 'error' : 'warn'
+    const level = paused ? 'error' : 'warn'
     if (isNews) this.#options.logger[level]({ sqlstate, class: fault, reason }, 'nothing stored, trying again')
     await backoff.pause(AbortSignal.any(batches.map(({ batch }) => batch.signal)))
   }

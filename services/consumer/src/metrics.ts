@@ -1,6 +1,5 @@
 import { Counter, Gauge, Histogram, type Registry } from '@platform-events/runtime'
 
-export type RowOutcome = 'stored' | 'duplicate' | 'dead' | 'quarantined'
 export type RetryClass = 'retry' | 'ours' | 'no_partition' | 'frozen' | 'other'
 
 export interface ConsumerMetrics {

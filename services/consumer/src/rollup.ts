@@ -22,7 +22,7 @@ export async function addToRollup(client: PoolClient, rows: EventRow[], shard: n
   await client.query(ADD_TO_ROLLUP, [shard, hours, types, counts.map(({ n }) => n)])
 }
 
-export interface HourCount {
+interface HourCount {
   /** Start of the UTC hour, microseconds since 1970. */
   hour: number
   eventType: string
@@ -30,7 +30,7 @@ export interface HourCount {
 }
 
 /** Events by UTC hour and type. */
-export function countByHour(rows: EventRow[]): HourCount[] {
+function countByHour(rows: EventRow[]): HourCount[] {
   const hours = new Map<number, Map<string, number>>()
   for (const { createdAt, eventType } of rows) {
     const hour = createdAt - (((createdAt % HOUR_MICROS) + HOUR_MICROS) % HOUR_MICROS)

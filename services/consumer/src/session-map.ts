@@ -42,7 +42,7 @@ export async function claimSessions(client: PoolClient, rows: EventRow[]): Promi
 }
 
 /** Of the rows with both a user and a session, the earliest (created_at, id) of each session. */
-export function earliestBySession(rows: EventRow[]): EventRow[] {
+function earliestBySession(rows: EventRow[]): EventRow[] {
   const earliest = new Map<string, EventRow>()
   for (const row of rows) {
     if (row.userId === null || row.sessionId === null) continue
