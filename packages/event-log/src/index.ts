@@ -12,6 +12,5 @@ export {
 } from './event-log.ts'
 export { type KafkaLogOptions, openKafkaLog } from './kafka.ts'
 export { type LocalLog, type LocalLogOptions, type LocalLogStats, openLocalLog } from './local.ts'
-export { LogLockedError } from './local-lock.ts'
 export type { TrimOptions } from './local-trim.ts'
 export { type EventLogSettings, openEventLog } from './open.ts'

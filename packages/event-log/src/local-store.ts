@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import { closeSync, fsyncSync, mkdirSync, openSync } from 'node:fs'
 import { join } from 'node:path'
+import { type DirectoryLock, lockDirectory } from '@platform-events/runtime'
 import { type Database, open, type RootDatabase } from 'lmdb'
 import { inTime } from './deadline.ts'
-import { type DirectoryLock, lockDirectorySoon } from './local-lock.ts'
 
 /** A commit that has not ended by then is taken for failed: lmdb leaves its promise open when a transaction cannot begin. */
 const COMMIT_DEADLINE_MS = 30_000
@@ -40,10 +40,10 @@ export class LocalStore {
     this.#lock = lock
   }
 
-  /** @throws LogLockedError while another living process has it open */
+  /** @throws DirectoryLockedError while another living process has it open */
   static async open(directory: string): Promise<LocalStore> {
     mkdirSync(directory, { recursive: true, mode: 0o700 })
-    const lock = await lockDirectorySoon(directory)
+    const lock = await lockDirectory(directory)
     try {
       const store = new LocalStore(directory, lock)
       await store.#open()

@@ -48,7 +48,7 @@ const DEFAULT_MAX_BYTES = 4 * 1024 ** 3
  * The event log in a folder of this machine: one topic partition, offsets from 0 without gaps, an append resolves after
  * fsync. For one process at a time; the next one goes on where it ended, however it ended.
  *
- * @throws LogLockedError while another living process has it open
+ * @throws DirectoryLockedError while another living process has it open
  */
 export async function openLocalLog(options: LocalLogOptions): Promise<LocalLog> {
   const { logger, clock = Date.now, maxBytes = DEFAULT_MAX_BYTES } = options

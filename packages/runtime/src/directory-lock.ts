@@ -1,13 +1,14 @@
 import { randomUUID } from 'node:crypto'
 import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 
 /** Another living process works in the directory. */
 export class DirectoryLockedError extends Error {
   readonly pid: number
   constructor(directory: string, pid: number) {
     super(
-      `${directory} is in use by process ${pid}; one process at a time may work there: stop that one, or give another folder.`,
+      `${directory} is in use by process ${pid}; one at a time may work there: stop that one, or give another folder by DATA_DIR.`,
     )
     this.name = 'DirectoryLockedError'
     this.pid = pid
@@ -31,7 +32,7 @@ interface Holder {
  *
  * @throws DirectoryLockedError while its holder lives, this process included
  */
-export function lockDirectory(directory: string): DirectoryLock {
+export function lockDirectoryNow(directory: string): DirectoryLock {
   const path = join(directory, 'lock')
   const mine: Holder = { pid: process.pid, started: startOf(process.pid), token: randomUUID() }
   for (;;) {
@@ -44,6 +45,22 @@ export function lockDirectory(directory: string): DirectoryLock {
     release() {
       if (read(path)?.token === mine.token) rmSync(path, { force: true })
     },
+  }
+}
+
+/**
+ * The same, but a holder that is just being killed gets the time to go: its last fsync may take a moment.
+ *
+ * @throws DirectoryLockedError when it still lives after a second
+ */
+export async function lockDirectory(directory: string): Promise<DirectoryLock> {
+  for (let waited = 0; ; waited += 50) {
+    try {
+      return lockDirectoryNow(directory)
+    } catch (error) {
+      if (!(error instanceof DirectoryLockedError) || error.pid === process.pid || waited >= 1000) throw error
+      await sleep(50)
+    }
   }
 }
 

@@ -23,7 +23,7 @@ export async function openFoundation(settings: Settings, logger: Logger): Promis
     for (const release of releases.splice(0).reverse()) await release()
   }
   try {
-    const lock = lockDirectory(settings.DATA_DIR)
+    const lock = await lockDirectory(settings.DATA_DIR)
     releases.push(() => lock.release())
 
     const database = await openDatabase(settings, logger)
