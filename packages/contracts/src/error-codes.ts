@@ -72,6 +72,11 @@ export const REQUEST_ERRORS = {
     retryable: true,
     help: 'The event log took nothing. Send the same bytes again after Retry-After seconds.',
   },
+  identity_unavailable: {
+    status: 503,
+    retryable: true,
+    help: 'The platform’s keys (JWKS_URL) cannot be fetched, so nobody can say whose token this is. Send the same again after Retry-After seconds.',
+  },
   database_unavailable: {
     status: 503,
     retryable: true,
@@ -81,11 +86,6 @@ export const REQUEST_ERRORS = {
     status: 504,
     retryable: false,
     help: 'The answer took too long to compute. Ask for a shorter period.',
-  },
-  shutting_down: {
-    status: 503,
-    retryable: true,
-    help: 'This process is stopping. Send the same bytes again after Retry-After seconds.',
   },
 } as const satisfies Record<string, ErrorCode & { status: number }>
 

@@ -23,6 +23,8 @@ export function buildHttp(options: HttpOptions): FastifyInstance {
     logController: new LogController({ disableRequestLogging: true }),
     forceCloseConnections: 'idle',
     requestTimeout: 30_000,
+    // What comes in on an open connection while we close is still answered, and the connection then closed.
+    return503OnClosing: false,
     // Fastify's own JSON parser refuses a whole body for one __proto__ key; ours reads raw bytes.
     onProtoPoisoning: 'ignore',
     onConstructorPoisoning: 'ignore',

@@ -9,7 +9,7 @@ export type { Logger } from 'pino'
  */
 export function createLogger(options: { name: string; level: string; file?: string }): Logger {
   const settings = { level: options.level, base: { name: options.name } }
-  return options.file === undefined
-    ? pino(settings)
-    : pino(settings, pino.destination({ dest: options.file, mkdir: true }))
+  if (options.file === undefined) return pino(settings)
+  // Opened and written at once: a file that cannot be opened is an error of the caller's, and a kill loses no line.
+  return pino(settings, pino.destination({ dest: options.file, sync: true }))
 }

@@ -1,4 +1,4 @@
-import { SignJWT } from 'jose'
+import { generateKeyPair, SignJWT } from 'jose'
 import { expect, test } from 'vitest'
 import { platformJwtVerifier } from './platform-jwt.ts'
 
@@ -28,4 +28,12 @@ test('refuses a token of another secret, one that is over, one without signature
 
 test('without a secret or keys no token is valid', async () => {
   expect(await platformJwtVerifier({})(await sign(key))).toBeNull()
+})
+
+test('keys that cannot be fetched are no verdict: the caller is told to ask again', async () => {
+  const verify = platformJwtVerifier({ JWKS_URL: 'http://127.0.0.1:1/keys' })
+  const { privateKey } = await generateKeyPair('ES256')
+  const token = await new SignJWT({}).setProtectedHeader({ alg: 'ES256' }).setSubject(user).sign(privateKey)
+  await expect(verify(token)).rejects.toMatchObject({ code: 'identity_unavailable' })
+  expect(await verify('noise')).toBeNull()
 })

@@ -1,4 +1,5 @@
-import { createRemoteJWKSet, type JWTPayload, jwtVerify } from 'jose'
+import { RequestError } from '@platform-events/contracts'
+import { createRemoteJWKSet, errors, type JWTPayload, jwtVerify } from 'jose'
 
 /** Whom the platform's JWT names. */
 export interface PlatformIdentity {
@@ -8,7 +9,11 @@ export interface PlatformIdentity {
   role: string | undefined
 }
 
-/** Checks a JWT of the platform. Resolves with null for one that is not valid (signature, expiry, form). */
+/**
+ * Checks a JWT of the platform. Resolves with null for one that is not valid (signature, expiry, form).
+ *
+ * @throws RequestError identity_unavailable while the platform's keys cannot be fetched: nobody can say then
+ */
 export type VerifyPlatformJwt = (token: string) => Promise<PlatformIdentity | null>
 
 /** HS256 by the shared secret, or the public keys at an URL; with neither, no JWT is valid. */
@@ -32,7 +37,16 @@ async function identityOf(verified: Promise<{ payload: JWTPayload }>): Promise<P
   try {
     const { payload } = await verified
     return { userId: payload.sub, role: typeof payload['role'] === 'string' ? payload['role'] : undefined }
-  } catch {
-    return null
+  } catch (error) {
+    if (isVerdict(error)) return null
+    throw new RequestError('identity_unavailable', 'The platform’s keys cannot be fetched.', { cause: error })
   }
+}
+
+/** jose's errors are about the token, but for a key set that timed out or was no key set; all others are the network's. */
+function isVerdict(error: unknown): boolean {
+  return (
+    error instanceof errors.JOSEError &&
+    !['ERR_JWKS_TIMEOUT', 'ERR_JWKS_INVALID', 'ERR_JOSE_GENERIC'].includes(error.code)
+  )
 }

@@ -31,6 +31,9 @@ export function explain(error: unknown, settings: { PORT: number; DATA_DIR: stri
     case 'EPERM':
     case 'EROFS':
       return `${messageOf(error)}: this folder cannot be written to. Give another one: DATA_DIR=~/platform-events-data npm start`
+    case 'EEXIST':
+    case 'ENOTDIR':
+      return `${settings.DATA_DIR} is a file, or lies in one. Give a folder: DATA_DIR=~/platform-events-data npm start`
     case 'ENOSPC':
       return `The disk that holds ${settings.DATA_DIR} is full. Make room, or give a folder on another disk by DATA_DIR.`
     case 'ECONNREFUSED':
