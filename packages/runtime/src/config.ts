@@ -28,6 +28,20 @@ export function readConfig<Schema extends z.ZodObject>(
   )
 }
 
+/** For a `main.ts`: as `readConfig`, but settings that are wrong are told on standard error and end the process. */
+export function readConfigOrExit<Schema extends z.ZodObject>(
+  schema: Schema,
+  env: Record<string, string | undefined>,
+): z.output<Schema> {
+  try {
+    return readConfig(schema, env)
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error
+    process.stderr.write(`${error.message}\n`)
+    process.exit(1)
+  }
+}
+
 /** Settings that every service has. */
 export const commonSettings = {
   HOST: z.string().default('127.0.0.1'),

@@ -1,4 +1,4 @@
-export { ConfigError, commonSettings, readConfig, tokenSettings } from './config.ts'
+export { commonSettings, readConfigOrExit, tokenSettings } from './config.ts'
 export { type DirectoryLock, DirectoryLockedError, lockDirectory } from './directory-lock.ts'
 export { checkHealth, type Health, type HealthCheck, type PartHealth } from './health.ts'
 export { buildHttp, type HttpOptions, httpComponent } from './http.ts'

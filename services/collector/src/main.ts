@@ -3,13 +3,12 @@ import { join, resolve } from 'node:path'
 import { openEventLog } from '@platform-events/event-log'
 import { createPool } from '@platform-events/postgres'
 import {
-  ConfigError,
   createLogger,
   createMetrics,
   exitOnSignals,
   httpComponent,
   platformJwtVerifier,
-  readConfig,
+  readConfigOrExit,
   startComponents,
 } from '@platform-events/runtime'
 import { buildCollector } from './app.ts'
@@ -18,14 +17,12 @@ import { watchedLog } from './log-health.ts'
 import { settingsSchema } from './settings.ts'
 import { sourceDirectory } from './sources.ts'
 
-const settings = readSettings()
+const settings = readConfigOrExit(settingsSchema, process.env)
 const dataDir = resolve(settings.DATA_DIR)
 await mkdir(dataDir, { recursive: true })
 const logger = createLogger({ name: 'collector', level: settings.LOG_LEVEL })
 const metrics = createMetrics()
 
-if (settings.KAFKA_BROKERS === undefined)
-  logger.warn({ dataDir }, 'without KAFKA_BROKERS events stay in DATA_DIR until a process that also consumes opens it')
 const eventLog = await openEventLog({ ...settings, DATA_DIR: dataDir }, logger)
 const pool = createPool({ connectionString: settings.DATABASE_URL, applicationName: 'collector', max: 2 })
 const sources = sourceDirectory({
@@ -56,13 +53,3 @@ exitOnSignals(
     logger,
   ),
 )
-
-function readSettings() {
-  try {
-    return readConfig(settingsSchema, process.env)
-  } catch (error) {
-    if (!(error instanceof ConfigError)) throw error
-    console.error(error.message)
-    process.exit(1)
-  }
-}

@@ -8,14 +8,14 @@ import {
   createMetrics,
   exitOnSignals,
   httpComponent,
-  readConfig,
+  readConfigOrExit,
   startComponents,
 } from '@platform-events/runtime'
 import { z } from 'zod'
 import { createConsumer } from './consumer.ts'
 
 const count = z.coerce.number().int()
-const settings = readConfig(
+const settings = readConfigOrExit(
   z.object({
     ...commonSettings,
     DATABASE_URL: z.string({ error: 'the address of Postgres, postgres://user:password@host:5432/database' }),

@@ -8,14 +8,14 @@ import {
   exitOnSignals,
   httpComponent,
   platformJwtVerifier,
-  readConfig,
+  readConfigOrExit,
   startComponents,
   tokenSettings,
 } from '@platform-events/runtime'
 import { z } from 'zod'
 import { buildQueryApp } from './app.ts'
 
-const settings = readConfig(
+const settings = readConfigOrExit(
   z.object({
     ...commonSettings,
     ...tokenSettings,

@@ -8,7 +8,7 @@ import {
   createMetrics,
   exitOnSignals,
   httpComponent,
-  readConfig,
+  readConfigOrExit,
   startComponents,
 } from '@platform-events/runtime'
 import { z } from 'zod'
@@ -18,7 +18,7 @@ import { createRetention } from './retention.ts'
 const { values: flags } = parseArgs({ options: { once: { type: 'boolean' }, json: { type: 'boolean' } } })
 
 const days = z.coerce.number().int()
-const settings = readConfig(
+const settings = readConfigOrExit(
   z.object({
     ...commonSettings,
     DATABASE_URL: z.string({ error: 'the address of Postgres, postgres://user:password@host:5432/database' }),

@@ -1,12 +1,12 @@
 import { mkdir } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
-import { createLogger, exitOnSignals, readConfig } from '@platform-events/runtime'
+import { createLogger, exitOnSignals, readConfigOrExit } from '@platform-events/runtime'
 import { settingsSchema } from './settings.ts'
 import { startStandalone } from './standalone.ts'
 import { explain, welcome } from './welcome.ts'
 
 const begun = performance.now()
-const settings = readSettings()
+const settings = readConfigOrExit(settingsSchema, process.env)
 const dataDir = resolve(settings.DATA_DIR)
 try {
   await mkdir(dataDir, { recursive: true })
@@ -31,14 +31,6 @@ try {
   )
 } catch (error) {
   fail(explain(error, settings) ?? (error instanceof Error ? (error.stack ?? error.message) : String(error)))
-}
-
-function readSettings() {
-  try {
-    return readConfig(settingsSchema, process.env)
-  } catch (error) {
-    fail(error instanceof Error ? error.message : String(error))
-  }
 }
 
 function fail(sentence: string): never {
