@@ -68,31 +68,24 @@ declare
   ended bigint[] := pg_catalog.array_fill(0::bigint, array[last_step]);
   types constant text[] := array(select distinct s from pg_catalog.unnest(p_steps) s order by s);
   type_of constant int[] := array(select pg_catalog.array_position(types, s) from pg_catalog.unnest(p_steps) with ordinality u(s, n) order by n);
-  starts bigint[];
+  none constant int[] := pg_catalog.array_fill(0, array[pg_catalog.cardinality(types)]);
   remaining int[];
+  starts bigint[];
   actor bigint;
   level int := 0;
   best bigint;
-  candidate bigint;
+  type int;
   r record;
 begin
   for r in
-    select g.actor, g.t, pg_catalog.array_agg(g.n order by g.type) as counts
-    from (
-      select a.actor, a.t, type, (select count(*) from pg_catalog.unnest(a.seen) x where x = type)::int as n
-      from (
-        select coalesce(s.user_key, e.actor_key) as actor,
-               (pg_catalog.date_part('epoch', e.created_at) * 1000000)::bigint as t,
-               pg_catalog.array_agg(pg_catalog.array_position(types, e.event_type)) as seen
-        from public.platform_events e
-        left join events_internal.session_users s on s.session_key = e.actor_key
-        where e.event_type = any (p_steps) and e.created_at >= p_from and e.created_at < p_before and e.actor_key is not null
-        group by 1, 2
-      ) a
-      cross join pg_catalog.generate_series(1, pg_catalog.cardinality(types)) as type
-    ) g
-    group by g.actor, g.t
-    order by g.actor, g.t
+    select coalesce(s.user_key, e.actor_key) as actor,
+           (pg_catalog.date_part('epoch', e.created_at) * 1000000)::bigint as t,
+           pg_catalog.array_agg(pg_catalog.array_position(types, e.event_type)) as seen
+    from public.platform_events e
+    left join events_internal.session_users s on s.session_key = e.actor_key
+    where e.event_type = any (p_steps) and e.created_at >= p_from and e.created_at < p_before and e.actor_key is not null
+    group by 1, 2
+    order by 1, 2
   loop
     if r.actor is distinct from actor then
       if level > 0 then
@@ -102,15 +95,29 @@ begin
       level := 0;
       starts := null;
     end if;
-    -- From high to low, so that starts[j] for j < m is still the state before this instant.
-    for m in reverse last_step .. 1 loop
+    -- From high to low, so that the starts below m are still those from before this instant.
+    for m in reverse least(level + pg_catalog.cardinality(r.seen), last_step) .. 1 loop
       best := starts[m];
-      remaining := r.counts;
+      remaining := null;
       for j in reverse m - 1 .. 0 loop
-        remaining[type_of[j + 1]] := remaining[type_of[j + 1]] - 1;
-        exit when remaining[type_of[j + 1]] < 0;
-        candidate := case when j = 0 then r.t when r.t - starts[j] <= p_window then starts[j] end;
-        best := greatest(best, candidate); -- ignores nulls
+        type := type_of[j + 1];
+        if pg_catalog.cardinality(r.seen) = 1 then -- nearly always: no need to count
+          exit when type <> r.seen[1] or j < m - 1;
+        else
+          if remaining is null then
+            remaining := none;
+            for i in 1 .. pg_catalog.cardinality(r.seen) loop
+              remaining[r.seen[i]] := remaining[r.seen[i]] + 1;
+            end loop;
+          end if;
+          exit when remaining[type] = 0;
+          remaining[type] := remaining[type] - 1;
+        end if;
+        if j = 0 then
+          best := r.t;
+        elsif r.t - starts[j] <= p_window then
+          best := greatest(best, starts[j]); -- ignores null
+        end if;
       end loop;
       if best is not null then
         starts[m] := best;
