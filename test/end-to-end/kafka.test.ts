@@ -4,6 +4,7 @@ import { makeDataDir } from '../support/data-dir.ts'
 import { kafkaBrokers, kafkaMissing } from '../support/kafka.ts'
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts'
 import { freePort, type ServingProcess, startService } from '../support/process.ts'
+import { startStandalone } from '../support/standalone.ts'
 import { expectStoredOnce } from '../support/stored.ts'
 import { startTraffic } from '../support/traffic.ts'
 
@@ -51,4 +52,16 @@ test(`${EVENTS} events from tracker over Kafka to SQL are stored once, with one 
   await expectStoredOnce(database.pool, traffic.run, EVENTS)
   const { rows } = await database.pool.query('select topic_partition from events_internal.consumer_offsets')
   expect(rows.length).toBeGreaterThan(1)
+})
+
+test('the same npm start runs on the Kafka and the Postgres that the environment names', async () => {
+  const standalone = await startStandalone({ dataDir: dataDir.path, port: await freePort(), env })
+  running.push(standalone)
+  expect(standalone.output()).toContain('log: Kafka; database: DATABASE_URL')
+  expect(standalone.access.database_url).toBeUndefined()
+  const traffic = startTraffic({ url: standalone.url, writeKey: standalone.access.secret_key, events: 200 })
+  await traffic.acknowledged
+  await expectStoredOnce(database.pool, traffic.run, 200)
+  const { rows } = await database.pool.query('select distinct topic from events_internal.consumer_offsets')
+  expect(rows).toEqual([{ topic: 'platform.events.v1' }])
 })
