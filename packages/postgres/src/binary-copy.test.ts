@@ -161,7 +161,20 @@ describe('64-bit integers from doubles equal those from BigInt', () => {
     )
   })
 
-  test.each([Number.NaN, Number.POSITIVE_INFINITY, 0.5, 2 ** 53])('refuses %d', (value) => {
+  test('timestamptz takes every year that a claim can name, to the nearest double', () => {
+    const years = { min: Date.UTC(2256, 0, 1), max: 253_402_300_799_999 }
+    fc.assert(
+      fc.property(fc.oneof(fc.integer(years), fc.integer({ min: -62_135_596_800_000, max: 0 })), (milliseconds) => {
+        const microseconds = milliseconds * 1000
+        const expected = asBigInt(BigInt(microseconds) - 946_684_800_000_000n).readBigInt64BE()
+        const written = field((copy) => copy.timestamptz(microseconds)).readBigInt64BE()
+        expect(Number(written - expected)).toBeGreaterThanOrEqual(-32)
+        expect(Number(written - expected)).toBeLessThanOrEqual(32)
+      }),
+    )
+  })
+
+  test.each([Number.NaN, Number.POSITIVE_INFINITY, 0.5, 2 ** 53, 2 ** 63])('refuses %d', (value) => {
     expect(() => field((copy) => copy.int8(value))).toThrow(RangeError)
     if (value !== 2 ** 53) expect(() => field((copy) => copy.timestamptz(value))).toThrow(RangeError)
   })

@@ -97,6 +97,8 @@ export class BinaryCopy {
 
   /** @throws RangeError on a number that is no safe integer: such values come as a bigint (slower) */
   int8(value: number | bigint): void {
+    if (typeof value === 'number' && !Number.isSafeInteger(value))
+      throw new RangeError(`not a whole number within 2^53: ${value}`)
     const at = this.#take(12)
     this.#writeInt32(at, 8)
     if (typeof value === 'bigint') this.#bytes.writeBigInt64BE(value, at + 4)
@@ -111,11 +113,14 @@ export class BinaryCopy {
   }
 
   /**
-   * A time as microseconds since 1970 UTC, between the years 1715 and 2255: where doubles are whole numbers.
+   * A time as microseconds since 1970 UTC: exact between the years 1715 and 2255, beyond that the nearest double, which in
+   * the year 9999 is 16 µs off at most. (Anyone's clock may claim such a year: it must not end a batch.)
    *
-   * @throws RangeError if it is not a safe integer
+   * @throws RangeError if it is no whole number, or one outside of the years 1 to 9999
    */
   timestamptz(microseconds: number): void {
+    if (!(Number.isInteger(microseconds) && microseconds >= YEAR_1 && microseconds <= YEAR_10000))
+      throw new RangeError(`not a time in microseconds: ${microseconds}`)
     const at = this.#take(12)
     this.#writeInt32(at, 8)
     this.#writeInt64(at + 4, microseconds - MICROSECONDS_1970_TO_2000)
@@ -157,9 +162,8 @@ export class BinaryCopy {
     bytes[at + 3] = value
   }
 
-  /** In two halves, for a BigInt would cost a row more than all its other columns. */
+  /** In two halves, each exact, for a BigInt would cost a row more than all its other columns. */
   #writeInt64(at: number, value: number): void {
-    if (!Number.isSafeInteger(value)) throw new RangeError(`not a whole number within 2^53: ${value}`)
     const high = Math.floor(value / 0x1_0000_0000)
     this.#writeInt32(at, high)
     this.#writeInt32(at + 4, value - high * 0x1_0000_0000)
@@ -172,6 +176,9 @@ const HEADER = Buffer.from('5047434f50590aff0d0a000000000000000000', 'hex')
 const JSONB_VERSION = 1
 
 const MICROSECONDS_1970_TO_2000 = 946_684_800_000_000
+const YEAR_1 = -62_135_596_800_000_000
+/** Included, because the last microseconds of the year 9999 are rounded up to it. */
+const YEAR_10000 = 253_402_300_800_000_000
 
 /**
  * Value of a hex digit by its UTF-16 code; -1 for all other characters, which an OR over all bytes shows in its sign.

@@ -20,9 +20,15 @@ export async function copyIn(client: ClientBase, sql: string, data: Buffer | Ite
       reject(error)
     })
   })
-  if (Buffer.isBuffer(data)) stream.end(data)
-  else void writeParts(stream, data, () => failed)
-  return await done
+  if (Buffer.isBuffer(data)) {
+    stream.end(data)
+    return await done
+  }
+  const [copied, written] = await Promise.allSettled([done, writeParts(stream, data, () => failed)])
+  // Postgres answers what ended its COPY with 57014, which would look as if somebody had cancelled it.
+  if (written.status === 'rejected') throw written.reason
+  if (copied.status === 'rejected') throw copied.reason
+  return copied.value
 }
 
 async function writeParts(stream: CopyStreamQuery, parts: Iterable<Buffer>, failed: () => boolean): Promise<void> {
@@ -36,5 +42,6 @@ async function writeParts(stream: CopyStreamQuery, parts: Iterable<Buffer>, fail
     stream.end()
   } catch (error) {
     stream.destroy(error as Error)
+    throw error
   }
 }
