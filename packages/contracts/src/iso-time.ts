@@ -8,9 +8,12 @@ export interface IsoTime {
   text?: string
 }
 
-/** 0001-01-01 and 9999-12-31: what both four digits and Postgres can say. */
+/**
+ * 0001-01-01 and 9999-12-31: what both four digits and Postgres can say. Without the last millisecond, whose microseconds a double
+ * rounds up to the year 10000: a text that Postgres refuses, long after the 202.
+ */
 const FIRST_MS = -62_135_596_800_000
-const LAST_MS = 253_402_300_799_999
+const LAST_MS = 253_402_300_799_998
 const DAYS = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]
 /** `2026-11-24T09:30:00.123Z` and `2026-11-24T09:30:00.123456Z`. */
 const CANONICAL_LENGTHS = [24, 27]
@@ -49,7 +52,7 @@ export function formatIsoTime(time: IsoTime): string {
   return time.micros === 0 ? text : `${text.slice(0, -1)}${String(time.micros).padStart(3, '0')}Z`
 }
 
-/** Whether a time lies in the years 1 to 9999. */
+/** Whether a time lies in the years 1 to 9999 (but for their last millisecond). */
 export function representable(ms: number): boolean {
   return ms >= FIRST_MS && ms <= LAST_MS
 }

@@ -1,7 +1,7 @@
 import { type Receipt, settleTime } from './clock.ts'
 import type { EventErrorCode } from './error-codes.ts'
 import type { EventProperties, LoggedEvent } from './event.ts'
-import { type IsoTime, parseIsoTime } from './iso-time.ts'
+import { type IsoTime, parseIsoTime, representable } from './iso-time.ts'
 import { LIMITS } from './limits.ts'
 import { propertiesProblem } from './properties.ts'
 import { uuidv7Time } from './uuidv7.ts'
@@ -113,7 +113,7 @@ function isSeq(value: unknown): value is number {
 /** The time in a UUIDv7; its 48 bits reach beyond the year 9999, which no clock shows. */
 function uuidv7Claim(id: string): IsoTime | null {
   const ms = uuidv7Time(id)
-  return ms === null || ms > 253_402_300_799_999 ? null : { ms, micros: 0 }
+  return ms === null || !representable(ms) ? null : { ms, micros: 0 }
 }
 
 function reject(code: EventErrorCode, message: string): EventVerdict {
