@@ -57,12 +57,18 @@ describe('inTransaction', () => {
 
   test('sets its timeouts for itself alone', async () => {
     const show = `select current_setting('idle_in_transaction_session_timeout') as idle,
-      current_setting('lock_timeout') as lock, current_setting('statement_timeout') as statement`
-    const limits = { idleInTransactionTimeoutMs: 11_000, lockTimeoutMs: 12_000, statementTimeoutMs: 13_000 }
+      current_setting('lock_timeout') as lock, current_setting('statement_timeout') as statement,
+      current_setting('application_name') as name`
+    const limits = {
+      idleInTransactionTimeoutMs: 11_000,
+      lockTimeoutMs: 12_000,
+      statementTimeoutMs: 13_000,
+      applicationName: "it's inside",
+    }
     const inside = await inTransaction(pool, async (client) => (await client.query(show)).rows[0], limits)
-    expect(inside).toEqual({ idle: '11s', lock: '12s', statement: '13s' })
+    expect(inside).toEqual({ idle: '11s', lock: '12s', statement: '13s', name: "it's inside" })
     for (let times = 0; times < 2; times += 1) {
-      expect((await pool.query(show)).rows[0]).toEqual({ idle: '0', lock: '0', statement: '0' })
+      expect((await pool.query(show)).rows[0]).toEqual({ idle: '0', lock: '0', statement: '0', name: 'tested' })
     }
   })
 

@@ -1,6 +1,10 @@
-import type { Pool, PoolClient } from 'pg'
+import { escapeLiteral, type Pool, type PoolClient } from 'pg'
 
 export interface TransactionOptions {
+  /** The transaction may change nothing. */
+  readOnly?: boolean
+  /** What pg_stat_activity calls the session while the transaction is open, instead of the pool's name. */
+  applicationName?: string
   /** Postgres ends the session that holds the transaction without working for so long. */
   idleInTransactionTimeoutMs?: number
   /** A statement that waits longer for a lock fails with 55P03. */
@@ -47,5 +51,7 @@ function beginning(options: TransactionOptions): string {
     ['statement_timeout', options.statementTimeoutMs],
   ]
   const set = settings.filter(([, ms]) => ms !== undefined).map(([name, ms]) => `set local ${name} = ${Number(ms)}`)
-  return ['begin', ...set].join('; ')
+  const { applicationName } = options
+  if (applicationName !== undefined) set.push(`set local application_name = ${escapeLiteral(applicationName)}`)
+  return [options.readOnly ? 'begin read only' : 'begin', ...set].join('; ')
 }

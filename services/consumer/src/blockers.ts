@@ -1,11 +1,17 @@
 import type { Pool, PoolClient } from '@platform-events/postgres'
 import { sqlstateOf } from '@platform-events/postgres'
 
-// Sessions by the same name only: somebody else's psql is not ours to end.
+/**
+ * What the sessions of all consumers are called while they load, wherever these run: one alone may follow on standalone, whose
+ * pool has another name.
+ */
+export const LOADING = 'platform-events consumer'
+
+// Sessions by this name only: somebody else's psql is not ours to end.
 const FIND_BLOCKERS = `
   select pid, backend_start::text
   from pg_stat_activity
-  where pid = any(pg_blocking_pids($1)) and application_name = current_setting('application_name')`
+  where pid = any(pg_blocking_pids($1)) and application_name = $2`
 
 const END_SESSIONS = `
   select pg_terminate_backend(activity.pid)
@@ -31,7 +37,7 @@ export class FrozenPredecessorError extends Error {
 
 /**
  * Takes locks that a predecessor may hold. A client frozen inside COPY is freed by no timeout of Postgres (15 to 18: tried), so
- * when the lock timeout strikes, whoever of our own name held the lock is ended. Who that was has to be asked while we wait.
+ * when the lock timeout strikes, whichever of our own loads held the lock is ended. Who that was has to be asked while we wait.
  *
  * @param lockTimeoutMs what the transaction has set as its lock_timeout
  * @throws FrozenPredecessorError when sessions were ended; else what `takeLock` throws
@@ -63,7 +69,7 @@ export async function endingFrozenPredecessors<T>(
 /** Without an answer nobody is ended: the next attempt asks again. */
 async function findBlockers(pool: Pool, pid: number): Promise<Blocker[]> {
   try {
-    const { rows } = await pool.query<Blocker>(FIND_BLOCKERS, [pid])
+    const { rows } = await pool.query<Blocker>(FIND_BLOCKERS, [pid, LOADING])
     return rows
   } catch {
     return []

@@ -1,6 +1,6 @@
 import type { RecordBatch } from '@platform-events/event-log'
 import { type BinaryCopy, inTransaction, type Pool, type PoolClient } from '@platform-events/postgres'
-import { endingFrozenPredecessors } from './blockers.ts'
+import { endingFrozenPredecessors, LOADING } from './blockers.ts'
 import type { DeadStreak } from './dead-streak.ts'
 import { withoutKnownIds } from './dedupe-by-id.ts'
 import type { DeadLine } from './event-row.ts'
@@ -48,6 +48,7 @@ export class AbandonedError extends Error {}
 export async function load(batches: PreparedBatch[], options: LoadOptions): Promise<LoadOutcome> {
   const lockTimeoutMs = options.lockTimeoutMs ?? LOCK_TIMEOUT_MS
   return await inTransaction(options.pool, (client) => loadInto(client, batches, options, lockTimeoutMs), {
+    applicationName: LOADING,
     lockTimeoutMs,
     idleInTransactionTimeoutMs: IDLE_IN_TRANSACTION_TIMEOUT_MS,
   })
