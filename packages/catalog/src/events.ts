@@ -31,12 +31,3 @@ export interface EventCatalog {
 export type CheckoutItem = string | { [field: string]: string | number | boolean | null }
 
 export type EventType = keyof EventCatalog
-
-/** The full booking funnel, in its order. */
-export const BOOKING_FUNNEL = [
-  'SearchStarted',
-  'ProfessionalViewed',
-  'CheckoutStarted',
-  'PaymentAttempted',
-  'BookingConfirmed',
-] as const satisfies readonly EventType[]

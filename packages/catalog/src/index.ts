@@ -1,1 +1,1 @@
-export { BOOKING_FUNNEL, type CheckoutItem, type EventCatalog, type EventType } from './events.ts'
+export type { CheckoutItem, EventCatalog, EventType } from './events.ts'

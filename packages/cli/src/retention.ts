@@ -8,7 +8,7 @@ const SERVICE = fileURLToPath(new URL('../../../services/retention/', import.met
 export const retentionVerb: Verb = {
   usage: '[--keep-days]',
   summary: 'Makes days ahead, closes days that are over, drops old ones: once, for cron.',
-  options: { once: { type: 'boolean' }, 'keep-days': { type: 'string' } },
+  options: { 'keep-days': { type: 'string' } },
   help: [
     '--keep-days <n> drop what is older; 90 unless told',
     'Exits with 1 if something was not done. The database is DATABASE_URL, else the one of access.json.',

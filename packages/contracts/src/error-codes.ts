@@ -123,12 +123,14 @@ export interface ErrorBody {
   code: RequestErrorCode
   message: string
   help: string
+  /** Whether the same request may succeed later, unchanged. */
+  retryable: boolean
 }
 
-/** An error that ends a request: the HTTP layer turns it into its status, an `ErrorBody` and, where retryable, Retry-After. */
+/** An error that ends a request: the HTTP layer turns it into its status and an `ErrorBody`; 429 and 503 carry Retry-After. */
 export class RequestError extends Error {
   readonly code: RequestErrorCode
-  /** Seconds, for Retry-After; 429 and 503 always carry one. */
+  /** Seconds, for Retry-After; 1 unless told. */
   readonly retryAfterSeconds: number | undefined
 
   constructor(code: RequestErrorCode, message: string, options: { cause?: unknown; retryAfterSeconds?: number } = {}) {

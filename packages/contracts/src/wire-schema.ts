@@ -15,6 +15,7 @@ const time = z
 const properties = z
   .custom<EventProperties>((value) => typeof value === 'object' && value !== null && !Array.isArray(value), 'an object')
   .refine((value) => propertiesProblem(value) === null, 'at most 16 levels deep, and numbers that a double can hold')
+  .meta({ type: 'object' })
 
 const fields = {
   id: z

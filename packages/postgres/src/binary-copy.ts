@@ -34,12 +34,6 @@ export class BinaryCopy {
     this.#end = HEADER.length
   }
 
-  /** Takes the encoding back to an earlier `length`, so that a row that threw half-way leaves nothing. */
-  rewind(length: number): void {
-    if (length < HEADER.length || length > this.#end) throw new RangeError(`no row begins at ${length}`)
-    this.#end = length
-  }
-
   /** Begins a row of that many columns. */
   row(columns: number): void {
     this.#writeInt16(this.#take(2), columns)
@@ -62,14 +56,6 @@ export class BinaryCopy {
     const size = writeUtf8(value, this.#bytes, at + 4)
     this.#writeInt32(at, size)
     this.#end = at + 4 + size
-  }
-
-  /** Text that is UTF-8 already, or a bytea. */
-  bytes(value: Uint8Array, start = 0, end = value.length): void {
-    const size = end - start
-    const at = this.#take(4 + size)
-    this.#writeInt32(at, size)
-    copyBytes(value, start, end, this.#bytes, at + 4)
   }
 
   /** The JSON text as it stands, unparsed, as UTF-8. */
@@ -103,13 +89,6 @@ export class BinaryCopy {
     this.#writeInt32(at, 8)
     if (typeof value === 'bigint') this.#bytes.writeBigInt64BE(value, at + 4)
     else this.#writeInt64(at + 4, value)
-  }
-
-  /** A bigint as the eight bytes, big-endian, that it begins as (a hash, say). */
-  int8Bytes(value: Uint8Array, start = 0): void {
-    const at = this.#take(12)
-    this.#writeInt32(at, 8)
-    copyBytes(value, start, start + 8, this.#bytes, at + 4)
   }
 
   /**

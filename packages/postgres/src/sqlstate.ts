@@ -11,7 +11,7 @@ export function sqlstateOf(error: unknown): string | undefined {
  *
  * - `duplicate`: a key is there already; load the batch again, passing over what is stored
  * - `row`: a row that Postgres refuses; find it, and put it aside
- * - `no_partition`: no partition for a row's time; ask retention to make it
+ * - `no_partition`: no partition for a row's time; have the day made (`create_day`)
  * - `ours`: a fault of our code, schema or grants; pause, lose nothing
  * - `retry`: everything else (connection, locks, disk, shutdown …); back off and try the same again
  */

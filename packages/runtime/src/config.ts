@@ -50,8 +50,25 @@ export const commonSettings = {
   LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
 }
 
-/** Settings of a service that takes the platform's JWTs: at most one of the two. */
+/** Settings of a service that takes the platform's JWTs; JWT_SECRET wins where both are given. */
 export const tokenSettings = {
   JWT_SECRET: z.string().min(32, 'an HS256 secret has at least 32 characters').optional(),
   JWKS_URL: z.url().optional(),
 }
+
+/** Settings of a service alone that reaches Postgres. */
+export const databaseSettings = {
+  DATABASE_URL: z.string('the address of Postgres, postgres://user:password@host:5432/database'),
+}
+
+const brokers = z.string('the brokers, host:port,host:port; without Kafka one process is everything: npm start')
+
+/** Settings that choose the event log: the local one without brokers. Everybody who shares a log reads them from here. */
+export const eventLogSettings = {
+  KAFKA_BROKERS: brokers.optional(),
+  /** platform.events.v1 unless told; the same for all who share it. */
+  KAFKA_TOPIC: z.string().optional(),
+}
+
+/** The same for a service alone: the local log belongs to the one process that collects and consumes. */
+export const kafkaSettings = { ...eventLogSettings, KAFKA_BROKERS: brokers }

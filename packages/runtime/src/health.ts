@@ -5,14 +5,14 @@ export interface PartHealth {
   detail?: string
 }
 
-/** Asks each part for its state; a check that throws or takes longer than 2 s counts as not ok, with its reason. */
+/** Tells the state of a part; may throw. */
 export type HealthCheck = () => Promise<PartHealth> | PartHealth
 
 export type Health = Record<string, PartHealth>
 
 const CHECK_DEADLINE_MS = 2000
 
-/** Runs all checks at once. */
+/** Asks all parts at once; a check that throws or takes longer than 2 s counts as not ok, with its reason. */
 export async function checkHealth(checks: Record<string, HealthCheck>): Promise<{ ok: boolean; parts: Health }> {
   const parts = Object.fromEntries(
     await Promise.all(Object.entries(checks).map(async ([name, check]) => [name, await ask(check)] as const)),

@@ -36,7 +36,7 @@ export function buildHttp(options: HttpOptions): FastifyInstance {
     const { status, retryable, help } = REQUEST_ERRORS[known.code]
     if (known.retryAfterSeconds !== undefined || status === 429 || status === 503)
       reply.header('retry-after', Math.max(1, Math.ceil(known.retryAfterSeconds ?? 1)))
-    const body: ErrorBody & { retryable: boolean } = { code: known.code, message: known.message, help, retryable }
+    const body: ErrorBody = { code: known.code, message: known.message, help, retryable }
     return reply.code(status).send(body)
   })
   app.setNotFoundHandler((request) => {

@@ -1,4 +1,11 @@
-export { commonSettings, readConfigOrExit, tokenSettings } from './config.ts'
+export {
+  commonSettings,
+  databaseSettings,
+  eventLogSettings,
+  kafkaSettings,
+  readConfigOrExit,
+  tokenSettings,
+} from './config.ts'
 export { type DirectoryLock, DirectoryLockedError, lockDirectory } from './directory-lock.ts'
 export { checkHealth, type Health, type HealthCheck, type PartHealth } from './health.ts'
 export { buildHttp, type HttpOptions, httpComponent } from './http.ts'

@@ -21,11 +21,13 @@ async function bundle(entry: string, format: 'iife' | 'esm'): Promise<string> {
     charset: 'utf8',
     legalComments: 'none',
     write: false,
-    // Names between the tracker's own parts; the queue's and the caller's stay as they are.
-    mangleProps:
-      /^(retryAfterMs|handOver|sendNow|enqueue|onSettled|onProblem|correction|learn|clockCorrection|stampedAt|append|waiting|answer)$/,
+    // Names between the tracker's own parts. Not in the module, whose users may bring a queue of their own.
+    ...(format === 'iife' && { mangleProps: PRIVATE }),
     tsconfigRaw: {},
     logLevel: 'silent',
   })
   return result.outputFiles[0]!.text
 }
+
+const PRIVATE =
+  /^(retryAfterMs|handOver|sendNow|enqueue|onSettled|onProblem|correction|learn|clockCorrection|stampedAt|append|waiting|answer)$/

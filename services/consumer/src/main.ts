@@ -6,8 +6,10 @@ import {
   commonSettings,
   createLogger,
   createMetrics,
+  databaseSettings,
   exitOnSignals,
   httpComponent,
+  kafkaSettings,
   readConfigOrExit,
   startComponents,
 } from '@platform-events/runtime'
@@ -18,9 +20,8 @@ const count = z.coerce.number().int()
 const settings = readConfigOrExit(
   z.object({
     ...commonSettings,
-    DATABASE_URL: z.string({ error: 'the address of Postgres, postgres://user:password@host:5432/database' }),
-    KAFKA_BROKERS: z.string({ error: 'host:port,… of Kafka; the local log belongs to one process (npm start)' }),
-    KAFKA_TOPIC: z.string().optional(),
+    ...databaseSettings,
+    ...kafkaSettings,
     CONSUMER_GROUP: z.string().default('platform-events'),
     /** 0 to 15, another one for each consumer process; any at random unless given. */
     CONSUMER_SHARD: count.min(0).max(15).optional(),

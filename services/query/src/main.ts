@@ -5,6 +5,7 @@ import {
   commonSettings,
   createLogger,
   createMetrics,
+  databaseSettings,
   exitOnSignals,
   httpComponent,
   platformJwtVerifier,
@@ -19,7 +20,7 @@ const settings = readConfigOrExit(
   z.object({
     ...commonSettings,
     ...tokenSettings,
-    DATABASE_URL: z.string({ error: 'the address of Postgres, postgres://user:password@host:5432/database' }),
+    ...databaseSettings,
     /** Signs session cookies; without it a restart ends the sessions. The same on all instances of this service. */
     SESSION_SECRET: z.string().min(32, 'at least 32 characters').optional(),
     QUERY_CONNECTIONS: z.coerce.number().int().min(1).default(4),

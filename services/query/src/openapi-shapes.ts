@@ -1,4 +1,4 @@
-import { LIMITS } from '@platform-events/contracts'
+import { wireBatchSchema, wireEventSchema } from '@platform-events/contracts/wire-schema'
 import { z } from 'zod'
 import { countsQuery } from './counts.ts'
 import { funnelRequest } from './funnel.ts'
@@ -6,24 +6,6 @@ import { tailQuery } from './tail-route.ts'
 
 const time = z.iso.datetime({ offset: true })
 const count = z.int().min(0)
-
-const event = z.strictObject({
-  id: z.uuid().optional().describe('Made once for each event; UUIDv7 is best. A retry sends the same.'),
-  event_type: z.string().min(1).max(LIMITS.EVENT_TYPE_CHARACTERS),
-  user_id: z.uuid().optional(),
-  session_id: z.string().min(1).max(LIMITS.SESSION_ID_CHARACTERS).optional(),
-  properties: z.record(z.string(), z.unknown()).optional(),
-  created_at: time.optional(),
-  stream: z.uuid().optional(),
-  seq: z.int().min(0).max(2147483647).optional(),
-})
-
-const batch = z.strictObject({
-  batch: z.array(event).max(LIMITS.EVENTS_PER_REQUEST),
-  sent_at: time.optional(),
-  write_key: z.string().optional(),
-  user_token: z.string().optional(),
-})
 
 const rejected = z.object({ index: count, id: z.string().optional(), code: z.string(), message: z.string() })
 
@@ -69,8 +51,8 @@ const health = z.object({
 
 /** JSON Schemas of everything that crosses the wire. */
 export const SHAPES = {
-  Event: schemaOf(event),
-  Batch: schemaOf(batch),
+  Event: schemaOf(wireEventSchema),
+  Batch: schemaOf(wireBatchSchema),
   IngestAnswer: schemaOf(ingested),
   CountsQuery: schemaOf(countsQuery),
   Counts: schemaOf(counts),
@@ -82,7 +64,7 @@ export const SHAPES = {
 }
 
 function schemaOf(shape: z.ZodType): JsonSchema {
-  const { $schema: _dialect, ...schema } = z.toJSONSchema(shape, { io: 'input' })
+  const { $schema: _dialect, ...schema } = z.toJSONSchema(shape, { io: 'input', unrepresentable: 'any' })
   return schema as JsonSchema
 }
 

@@ -1,5 +1,5 @@
 import { RequestError } from '@platform-events/contracts'
-import { type Pool, type PoolClient, sqlstateOf } from '@platform-events/postgres'
+import { inTransaction, type Pool, type PoolClient, sqlstateOf } from '@platform-events/postgres'
 
 const STATEMENT_TIMEOUT_MS = 15_000
 
@@ -14,31 +14,10 @@ export async function readOnly<T>(
   run: (client: PoolClient) => Promise<T>,
   timeoutMs = STATEMENT_TIMEOUT_MS,
 ): Promise<T> {
-  let client: PoolClient
   try {
-    client = await pool.connect()
-  } catch (cause) {
-    throw unavailable(cause)
-  }
-  try {
-    await client.query(`begin read only; set local statement_timeout = ${Math.trunc(timeoutMs)}`)
-    const answer = await run(client)
-    await client.query('commit')
-    client.release()
-    return answer
+    return await inTransaction(pool, run, { readOnly: true, statementTimeoutMs: timeoutMs })
   } catch (error) {
-    await release(client)
     throw asRequestError(error)
-  }
-}
-
-/** Gives the connection back if it still works, else throws it away. */
-async function release(client: PoolClient): Promise<void> {
-  try {
-    await client.query('rollback')
-    client.release()
-  } catch {
-    client.release(true)
   }
 }
 

@@ -26,7 +26,7 @@ const FUNNEL_BODY_BYTES = 64 * 1024
 
 /**
  * The paths that answer questions: /v1/counts, /v1/funnel, /v1/events/tail, /v1/session and /openapi.json.
- * All but the last want an operator token, the JWT of an admin, or the cookie that /v1/session made.
+ * The first three want an operator token, the JWT of an admin, or the cookie that /v1/session makes of an operator token.
  */
 export function queryRoutes(options: QueryOptions): FastifyPluginAsync {
   const { pool, logger } = options

@@ -150,7 +150,8 @@ function byReceipt(a: TailEvent, b: TailEvent): number {
 function problemBody(error: unknown): ErrorBody {
   const code = error instanceof RequestError ? error.code : 'internal'
   const message = error instanceof RequestError ? error.message : 'Something failed on our side.'
-  return { code, message, help: REQUEST_ERRORS[code].help }
+  const { help, retryable } = REQUEST_ERRORS[code]
+  return { code, message, help, retryable }
 }
 
 function sleep(ms: number, signal: AbortSignal): Promise<void> {

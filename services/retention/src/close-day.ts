@@ -1,5 +1,4 @@
-import { type Day, leafOf } from './day.ts'
-import { leafName } from './make-days.ts'
+import { type Day, leafName, leafOf } from './day.ts'
 import type { RetentionSession } from './session.ts'
 
 /** Building waits for every older transaction, and blocks nobody meanwhile. */

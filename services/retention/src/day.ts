@@ -21,6 +21,11 @@ export function leafOf(day: Day): string {
   return `platform_events_${day.replaceAll('-', '')}`
 }
 
+/** The qualified, quoted name of a day's partition. */
+export function leafName(day: Day): string {
+  return `events_internal."${leafOf(day)}"`
+}
+
 /** The day of a partition's name; null for any other name. */
 export function dayOfLeaf(name: string): Day | null {
   const parts = /^platform_events_(\d{4})(\d{2})(\d{2})$/.exec(name)

@@ -1,5 +1,4 @@
-import type { Day } from './day.ts'
-import { leafName } from './make-days.ts'
+import { type Day, leafName } from './day.ts'
 import { listPartitions } from './partitions.ts'
 import type { RetentionSession } from './session.ts'
 

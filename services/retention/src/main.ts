@@ -6,6 +6,7 @@ import {
   commonSettings,
   createLogger,
   createMetrics,
+  databaseSettings,
   exitOnSignals,
   httpComponent,
   readConfigOrExit,
@@ -21,7 +22,7 @@ const days = z.coerce.number().int()
 const settings = readConfigOrExit(
   z.object({
     ...commonSettings,
-    DATABASE_URL: z.string({ error: 'the address of Postgres, postgres://user:password@host:5432/database' }),
+    ...databaseSettings,
     RETENTION_KEEP_DAYS: days.min(8).default(90),
     RETENTION_PREMAKE_DAYS: days.min(1).max(365).default(7),
     RETENTION_EVERY_MS: z.coerce.number().int().min(1000).default(3_600_000),

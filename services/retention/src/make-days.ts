@@ -1,4 +1,4 @@
-import { type Day, leafOf } from './day.ts'
+import type { Day } from './day.ts'
 import type { RetentionSession } from './session.ts'
 
 /** Days of [from, to] that have no partition. */
@@ -13,9 +13,4 @@ export async function missingDays(session: RetentionSession, from: Day, to: Day)
 /** Makes and attaches the partition of a day; finishes or undoes what a kill left half-made of it. One transaction. */
 export async function makeDay(session: RetentionSession, day: Day): Promise<void> {
   await session.client.query(`select events_internal.create_day($1::date)`, [day])
-}
-
-/** The qualified, quoted name of a day's partition. */
-export function leafName(day: Day): string {
-  return `events_internal."${leafOf(day)}"`
 }

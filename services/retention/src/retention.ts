@@ -1,3 +1,4 @@
+import { LIMITS } from '@platform-events/contracts'
 import type { Pool } from '@platform-events/postgres'
 import { type Component, Counter, Gauge, type HealthCheck, type Logger, type Registry } from '@platform-events/runtime'
 import { checkPartitions } from './check.ts'
@@ -14,7 +15,7 @@ export interface RetentionOptions {
   keepDays?: number
   /** Days ahead that have a partition; 7 unless told. */
   premakeDays?: number
-  /** Days back that late events may still go to; 7 unless told. */
+  /** Days back that late events may still go to; the late window of the contracts unless told. */
   lateDays?: number
   /** How long after its end a day is closed; 1 h unless told. */
   closeAfterMs?: number
@@ -32,12 +33,13 @@ export interface Retention extends Component {
 }
 
 const HOUR_MS = 60 * 60 * 1000
+const LATE_DAYS = Math.ceil(LIMITS.LATE_WINDOW_MS / (24 * HOUR_MS))
 const RETRY_MS = 30_000
 
 /** Makes days ahead, closes days that are over and drops old ones: at start, then on a schedule. */
 export function createRetention(options: RetentionOptions): Retention {
   const { pool, logger } = options
-  const { keepDays = 90, premakeDays = 7, lateDays = 7, closeAfterMs = HOUR_MS, everyMs = HOUR_MS } = options
+  const { keepDays = 90, premakeDays = 7, lateDays = LATE_DAYS, closeAfterMs = HOUR_MS, everyMs = HOUR_MS } = options
   const clock = options.clock ?? Date.now
   if (keepDays <= lateDays) throw new RangeError(`keepDays (${keepDays}) must be more than lateDays (${lateDays})`)
   const metrics = retentionMetrics(options.metrics)

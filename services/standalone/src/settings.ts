@@ -1,4 +1,4 @@
-import { commonSettings, tokenSettings } from '@platform-events/runtime'
+import { commonSettings, eventLogSettings, tokenSettings } from '@platform-events/runtime'
 import { z } from 'zod'
 
 /** All that `npm start` takes from the environment. */
@@ -10,10 +10,9 @@ export const settingsSchema = z.object({
     .string()
     .startsWith('postgres', 'a URL such as postgres://user:password@host:5432/database')
     .optional(),
-  /** Comma-separated host:port; absent: the local log under DATA_DIR. */
-  KAFKA_BROKERS: z.string().optional(),
-  /** Days of events kept. */
-  RETENTION_DAYS: z.coerce.number().int().min(1).default(90),
+  ...eventLogSettings,
+  /** Days of events kept, today not counted. */
+  RETENTION_KEEP_DAYS: z.coerce.number().int().min(8).default(90),
   /** Where the log lines go: a file, or `-` for standard output; absent: DATA_DIR/platform-events.log. */
   LOG_FILE: z.string().optional(),
 })

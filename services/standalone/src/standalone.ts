@@ -7,6 +7,7 @@ import { queryRoutes } from '@platform-events/query'
 import { createRetention } from '@platform-events/retention'
 import {
   buildHttp,
+  type Component,
   createMetrics,
   httpComponent,
   type Logger,
@@ -16,7 +17,7 @@ import {
 } from '@platform-events/runtime'
 import { buildTrackerModule, buildTrackerScript } from '@platform-events/tracker/bundle'
 import { type Access, ensureAccess } from './access.ts'
-import { openFoundation, sourcesFile } from './foundation.ts'
+import { type Foundation, openFoundation, sourcesFile } from './foundation.ts'
 import { logTrim } from './log-trim.ts'
 import { requireFreePort } from './port.ts'
 import type { Settings } from './settings.ts'
@@ -30,13 +31,26 @@ export interface Standalone {
 
 /** All services in one process and on one origin: the parts below in their start order, each behind its own port. */
 export async function startStandalone(settings: Settings, logger: Logger): Promise<Standalone> {
-  const { HOST: host, PORT: port, DATA_DIR } = settings
-  await requireFreePort(host, port)
+  await requireFreePort(settings.HOST, settings.PORT)
   const foundation = await openFoundation(settings, logger)
-  const { pool, log, database } = foundation
+  try {
+    const { access, components } = await buildParts(settings, foundation, logger)
+    const running = await startComponents([foundation, ...components], logger)
+    return { running, access, notes: foundation.database.notes }
+  } catch (error) {
+    await foundation.stop()
+    throw error
+  }
+}
+
+async function buildParts(
+  settings: Settings,
+  { pool, log, database }: Foundation,
+  logger: Logger,
+): Promise<{ access: Access; components: Component[] }> {
+  const { HOST: host, PORT: port, DATA_DIR } = settings
   const metrics = createMetrics()
   const verifyJwt = platformJwtVerifier(settings)
-
   const access = await ensureAccess(pool, join(DATA_DIR, 'access.json'), {
     url: `http://${host}:${port}`,
     databaseUrl: database.embedded ? database.url : undefined,
@@ -44,7 +58,7 @@ export async function startStandalone(settings: Settings, logger: Logger): Promi
     userIds: database.embedded ? 'trust' : 'verify',
   })
   const sources = sourceDirectory({ load: () => loadSources(pool), file: sourcesFile(settings), logger })
-  const retention = createRetention({ pool, logger, metrics, keepDays: settings.RETENTION_DAYS })
+  const retention = createRetention({ pool, logger, metrics, keepDays: settings.RETENTION_KEEP_DAYS })
   const consumer = createConsumer({ log, pool, logger, metrics })
   const collected = watchedLog(log)
 
@@ -60,10 +74,6 @@ export async function startStandalone(settings: Settings, logger: Logger): Promi
   await app.register(
     dashboardRoutes({ script: buildTrackerScript, module: buildTrackerModule, writeKey: () => access.write_key }),
   )
-
-  const running = await startComponents(
-    [foundation, sources, retention, consumer, logTrim(log, pool, logger), httpComponent(app, { host, port })],
-    logger,
-  )
-  return { running, access, notes: database.notes }
+  const components = [sources, retention, consumer, logTrim(log, pool, logger), httpComponent(app, { host, port })]
+  return { access, components }
 }
