@@ -90,13 +90,14 @@ function rowOf(fields: unknown, origin: RowOrigin, line: number, start: number, 
   const given = fields as Record<string, unknown>
   const id = uuid(given['id'])
   const userId = uuid(given['user_id'])
-  const sessionId = given['session_id'] ?? null
+  const sessionId = wellFormed(given['session_id'] ?? null)
+  const eventType = wellFormed(given['event_type'])
   const createdAt = micros(given['created_at'])
   const rawCreatedAt = micros(given['raw_created_at'])
   const stream = uuid(given['stream'])
   const seq = given['seq'] ?? null
   if (typeof id !== 'string') return 'id is not a UUID'
-  if (typeof given['event_type'] !== 'string' || given['event_type'] === '') return 'event_type is not a name'
+  if (typeof eventType !== 'string' || eventType === '') return 'event_type is not a name'
   if (userId === undefined) return 'user_id is not a UUID'
   if (sessionId !== null && typeof sessionId !== 'string') return 'session_id is not a string'
   if (createdAt === null || Number.isNaN(createdAt)) return 'created_at is not a time in UTC'
@@ -109,7 +110,7 @@ function rowOf(fields: unknown, origin: RowOrigin, line: number, start: number, 
     start,
     end,
     id,
-    eventType: given['event_type'],
+    eventType,
     userId,
     sessionId,
     createdAt,
@@ -122,6 +123,11 @@ function rowOf(fields: unknown, origin: RowOrigin, line: number, start: number, 
     propertiesStart: 0,
     propertiesEnd: 0,
   }
+}
+
+/** Two texts that differ in lone surrogates are one in UTF-8: they must be one for the session map and the rollup, too. */
+function wellFormed(value: unknown): unknown {
+  return typeof value === 'string' ? value.toWellFormed() : value
 }
 
 /** In lower case; null where absent, undefined where it is something else. */
@@ -143,14 +149,18 @@ function isInt4(value: unknown): value is number {
   return Number.isInteger(value) && (value as number) >= 0 && (value as number) <= 0x7fffffff
 }
 
-/** A source_id that is none becomes 0: it means "inserted by SQL", where a trigger does our work, so we never write it. */
+/**
+ * A source_id that is none becomes 0: it means "inserted by SQL", where a trigger does our work, so we never write it. A
+ * received_at that doubles do not hold to the microsecond (past the year 2255) is none: days are reckoned from it.
+ */
 function originOf(record: ConsumedRecord, topicPartition: TopicPartition): RowOrigin {
   const { source_id, received_at } = record.headers
+  const receivedAt = typeof received_at === 'string' ? utcMicros(received_at) : Number.NaN
   return {
     topicPartition,
     offset: record.offset,
     sourceId: Number.isInteger(source_id) && source_id > 0 && source_id <= 0x7fff ? source_id : 0,
-    receivedAt: typeof received_at === 'string' ? utcMicros(received_at) : Number.NaN,
+    receivedAt: Number.isSafeInteger(receivedAt) ? receivedAt : Number.NaN,
     value: record.value,
   }
 }
