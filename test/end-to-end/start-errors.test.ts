@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, rmdirSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -95,4 +95,15 @@ test.skipIf(process.platform === 'win32')('a data folder that may not be written
   const { status, says } = asRoot ? start(env, unprivileged, 'setpriv') : start(env)
   expect(status).toBe(1)
   expect(says).toMatch(/DATA_DIR/)
+})
+
+test('a start that fails half-way stops what it had started', async () => {
+  mkdirSync(join(dataDir.path, 'access.json'))
+  const { status, says } = start({ PORT: String(await freePort()) })
+  expect(status).toBe(1)
+  expect(says).toContain('access.json')
+  const all = spawnSync('ps', ['-eo', 'args'], { encoding: 'utf8' }).stdout.split('\n')
+  expect(all.filter((line) => line.includes(dataDir.path))).toEqual([])
+  rmdirSync(join(dataDir.path, 'access.json'))
+  await (await startStandalone({ dataDir: dataDir.path, port: await freePort() })).stop()
 })

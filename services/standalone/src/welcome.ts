@@ -41,7 +41,7 @@ export function explain(error: unknown, settings: { PORT: number; DATA_DIR: stri
     case 'ETIMEDOUT':
       return `${messageOf(error)}: nothing answers there. Compare DATABASE_URL and KAFKA_BROKERS with what runs.`
     default:
-      return error instanceof Error && error.name !== 'Error' && error.name !== 'TypeError' ? error.message : null
+      return isTold(error) ? messageOf(error) : null
   }
 }
 
@@ -51,6 +51,14 @@ function errnoCode(error: unknown): string | undefined {
     if (code !== undefined) return code
   }
   return undefined
+}
+
+/** Errors with a name of their own, or of the system, say in a sentence what is in the way; others want their stack. */
+function isTold(error: unknown): boolean {
+  return (
+    errnoCode(error) !== undefined ||
+    (error instanceof Error && !/^(Type|Range|Reference|Syntax|)Error$/.test(error.name))
+  )
 }
 
 function messageOf(error: unknown): string {
