@@ -9,6 +9,17 @@ interface ErrorCode {
 
 /** Every error that a request as a whole can end in. Clients switch on the code, never on the text. */
 export const REQUEST_ERRORS = {
+  invalid_http: {
+    status: 400,
+    retryable: false,
+    help: 'Send a request as HTTP/1.1 has it (RFC 9112); the connection is closed.',
+  },
+  request_timeout: {
+    status: 408,
+    retryable: true,
+    help: 'The request took longer than 30 seconds to arrive. Send it again, smaller.',
+  },
+  headers_too_large: { status: 431, retryable: false, help: 'Send at most 16 KB of headers.' },
   invalid_json: { status: 400, retryable: false, help: 'Send JSON: one event, or { "batch": [event, …] }.' },
   invalid_batch: {
     status: 400,

@@ -75,3 +75,29 @@ test('a connection on which nothing was asked does not hold up the end', async (
   await app.close() // the test's own deadline is the assertion: Node would wait for a minute
   silent.destroy()
 })
+
+const GET = 'GET /livez HTTP/1.1\r\nHost: x\r\n'
+test.each([
+  ['two lengths', `${GET}Content-Length: 3\r\nContent-Length: 4\r\n\r\nabcd`, 'invalid_http'],
+  ['a length and chunks', `${GET}Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n`, 'invalid_http'],
+  ['a length that is no number', `${GET}Content-Length: 0x4\r\n\r\nabcd`, 'invalid_http'],
+  ['lines that end with LF alone', GET.replaceAll('\r\n', '\n').concat('\n'), 'invalid_http'],
+  ['what is not HTTP', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 'invalid_http'],
+  ['headers without end', `${GET}X: ${'x'.repeat(20_000)}\r\n\r\n`, 'headers_too_large'],
+  ['a path that does not decode', 'GET /%zz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n', 'invalid_query'],
+])('a broken request is answered from the table of codes, and its connection ends: %s', async (_, bytes, code) => {
+  const app = build()
+  await app.listen({ host: '127.0.0.1', port: 0 })
+  const socket = connect((app.server.address() as AddressInfo).port, '127.0.0.1')
+  socket.write(`${bytes}`)
+  let received = ''
+  socket.setEncoding('utf8').on('data', (text: string) => {
+    received += text
+  })
+  socket.on('error', () => undefined)
+  await once(socket, 'close')
+  const { status, help, retryable } = REQUEST_ERRORS[code as RequestErrorCode]
+  expect(received).toMatch(new RegExp(`^HTTP/1.1 ${status} `))
+  expect(JSON.parse(received.split('\r\n\r\n')[1]!)).toEqual({ code, message: expect.any(String), help, retryable })
+  await app.close()
+})

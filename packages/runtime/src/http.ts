@@ -1,5 +1,14 @@
+import { STATUS_CODES } from 'node:http'
+import type { Socket } from 'node:net'
 import { type ErrorBody, REQUEST_ERRORS, RequestError, type RequestErrorCode } from '@platform-events/contracts'
-import Fastify, { type FastifyBaseLogger, type FastifyError, type FastifyInstance, LogController } from 'fastify'
+import Fastify, {
+  type FastifyBaseLogger,
+  type FastifyError,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+  LogController,
+} from 'fastify'
 import { checkHealth, type HealthCheck } from './health.ts'
 import type { Component } from './lifecycle.ts'
 import type { Logger } from './logger.ts'
@@ -28,17 +37,12 @@ export function buildHttp(options: HttpOptions): FastifyInstance {
     // Fastify's own JSON parser refuses a whole body for one __proto__ key; ours reads raw bytes.
     onProtoPoisoning: 'ignore',
     onConstructorPoisoning: 'ignore',
+    // A path that does not decode never gets to the routes, nor to their error handler.
+    frameworkErrors: (error, request, reply) => void answerError(error, request, reply),
+    clientErrorHandler: refuseBrokenRequest,
   })
   endUnusedConnections(app)
-  app.setErrorHandler((error: FastifyError | RequestError, request, reply) => {
-    const known = error instanceof RequestError ? error : fromFastify(error)
-    if (known.code === 'internal') request.log.error({ err: error, reqId: request.id }, 'request failed')
-    const { status, retryable, help } = REQUEST_ERRORS[known.code]
-    if (known.retryAfterSeconds !== undefined || status === 429 || status === 503)
-      reply.header('retry-after', Math.max(1, Math.ceil(known.retryAfterSeconds ?? 1)))
-    const body: ErrorBody = { code: known.code, message: known.message, help, retryable }
-    return reply.code(status).send(body)
-  })
+  app.setErrorHandler(answerError)
   app.setNotFoundHandler((request) => {
     throw new RequestError('not_found', `There is nothing at ${request.method} ${request.url.split('?')[0]}.`)
   })
@@ -65,6 +69,43 @@ export function httpComponent(app: FastifyInstance, address: { host: string; por
     },
     async stop() {},
   }
+}
+
+function answerError(error: FastifyError | RequestError, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const known = error instanceof RequestError ? error : fromFastify(error)
+  if (known.code === 'internal') request.log.error({ err: error, reqId: request.id }, 'request failed')
+  const { status } = REQUEST_ERRORS[known.code]
+  if (known.retryAfterSeconds !== undefined || status === 429 || status === 503)
+    reply.header('retry-after', Math.max(1, Math.ceil(known.retryAfterSeconds ?? 1)))
+  return reply.code(status).send(errorBody(known.code, known.message))
+}
+
+function errorBody(code: RequestErrorCode, message: string): ErrorBody {
+  const { help, retryable } = REQUEST_ERRORS[code]
+  return { code, message, help, retryable }
+}
+
+/** What Node's parser refuses, or what took too long, has no request and no reply: the bytes of the answer are written by hand. */
+function refuseBrokenRequest(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || socket.destroyed) return
+  const code = BROKEN_REQUESTS[error.code ?? ''] ?? 'invalid_http'
+  const { status } = REQUEST_ERRORS[code]
+  const body = JSON.stringify(
+    errorBody(code, 'The request is not one that HTTP/1.1 allows, or did not come to its end.'),
+  )
+  const head = [
+    `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
+    'content-type: application/json; charset=utf-8',
+    `content-length: ${Buffer.byteLength(body)}`,
+    'connection: close',
+  ]
+  if (socket.writable) socket.write(`${head.join('\r\n')}\r\n\r\n${body}`)
+  socket.destroySoon()
+}
+
+const BROKEN_REQUESTS: Record<string, RequestErrorCode> = {
+  HPE_HEADER_OVERFLOW: 'headers_too_large',
+  ERR_HTTP_REQUEST_TIMEOUT: 'request_timeout',
 }
 
 /** Fastify's own errors, by its codes, as ours. */

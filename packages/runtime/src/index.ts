@@ -17,3 +17,5 @@ export {
   platformJwtVerifier,
   type VerifyPlatformJwt,
 } from './platform-jwt.ts'
+export { reasonOf } from './reason.ts'
+export { startOrExit } from './start-error.ts'

@@ -48,6 +48,7 @@ function readBytes(request: IncomingMessage, claim: InFlightClaim): Promise<Buff
     const chunks: Buffer[] = []
     let size = Number(request.headers['content-length'] ?? 0) > LIMIT ? TOO_MUCH : 0
     if (size === TOO_MUCH) reject(tooLarge())
+    else claim.arriving(refuse)
     request.on('data', (chunk: Buffer) => {
       if (size === TOO_MUCH) return
       size += chunk.length
@@ -56,16 +57,23 @@ function readBytes(request: IncomingMessage, claim: InFlightClaim): Promise<Buff
         claim.take(chunk.length)
         chunks.push(chunk)
       } catch (error) {
-        size = TOO_MUCH
-        chunks.length = 0
-        reject(error)
+        refuse(error)
       }
     })
-    request.on('end', () => resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)))
+    request.on('end', () => {
+      claim.arrived()
+      resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks))
+    })
     request.on('error', (cause) => reject(brokenOff(cause)))
     request.on('close', () => {
       if (!request.readableEnded) reject(brokenOff())
     })
+
+    function refuse(error: unknown): void {
+      size = TOO_MUCH
+      chunks.length = 0
+      reject(error)
+    }
   })
 }
 

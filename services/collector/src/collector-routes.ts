@@ -10,7 +10,7 @@ const MAX_IN_FLIGHT_BYTES = 32 * 1024 * 1024
 
 /** `POST /v1/events`, and what browsers ask before it. Answers 202 only after the log has every event accepted. */
 export function collectorRoutes(options: CollectorOptions): FastifyPluginAsync {
-  const inFlight = new InFlightBytes(options.maxInFlightBytes ?? MAX_IN_FLIGHT_BYTES)
+  const inFlight = new InFlightBytes(options.maxInFlightBytes ?? MAX_IN_FLIGHT_BYTES, options.now ?? Date.now)
   const metrics = collectorMetrics(options.metrics, () => inFlight.bytes)
   const post = eventsHandler(options, metrics, inFlight)
   return async (app) => {

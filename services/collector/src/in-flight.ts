@@ -1,12 +1,25 @@
 import { RequestError } from '@platform-events/contracts'
 
-/** Bounds what requests hold at once (bodies being read, appends pending), so that a slow log costs no memory without end. */
+/** A body that has been arriving for less than this is never given up for another's. */
+const GRACE_MS = 2000
+
+/**
+ * Bounds what requests hold at once (bodies being read, appends pending), so that a slow log costs no memory without end.
+ *
+ * When it is full, the body that has been arriving for the longest gives way to the newcomer: otherwise 33 MB sent but for their last
+ * bytes, and then kept waiting, would shut everybody out until the request timeout (60 s for half a megabyte a second: tried).
+ */
 export class InFlightBytes {
   readonly #bound: number
+  readonly #now: () => number
   #bytes = 0
+  /** The longest first, with the time each began. */
+  readonly #arriving = new Map<InFlightClaim, number>()
 
-  constructor(bound: number) {
+  /** @param now milliseconds */
+  constructor(bound: number, now: () => number) {
     this.#bound = bound
+    this.#now = now
   }
 
   get bytes(): number {
@@ -15,13 +28,29 @@ export class InFlightBytes {
 
   /** @throws RequestError log_unavailable when all requests together would hold more than the bound */
   take(bytes: number): void {
-    if (this.#bytes + bytes > this.#bound)
-      throw new RequestError('log_unavailable', 'Too many bytes wait for the event log.', { retryAfterSeconds: 1 })
+    while (this.#bytes + bytes > this.#bound) this.#giveUpOldest()
     this.#bytes += bytes
   }
 
   release(bytes: number): void {
     this.#bytes -= bytes
+  }
+
+  arriving(claim: InFlightClaim): void {
+    this.#arriving.set(claim, this.#now())
+  }
+
+  arrived(claim: InFlightClaim): void {
+    this.#arriving.delete(claim)
+  }
+
+  #giveUpOldest(): void {
+    const [oldest] = this.#arriving
+    if (oldest === undefined || this.#now() - oldest[1] < GRACE_MS)
+      throw new RequestError('log_unavailable', 'Too many bytes wait for the event log.', { retryAfterSeconds: 1 })
+    oldest[0].giveUp(
+      new RequestError('log_unavailable', 'The body came too slowly while much was waiting.', { retryAfterSeconds: 1 }),
+    )
   }
 }
 
@@ -29,6 +58,8 @@ export class InFlightBytes {
 export class InFlightClaim {
   readonly #all: InFlightBytes
   #held = 0
+  #onGiveUp: ((error: RequestError) => void) | undefined
+  #givenUp: RequestError | undefined
 
   constructor(all: InFlightBytes) {
     this.#all = all
@@ -37,11 +68,33 @@ export class InFlightClaim {
   /** @throws as InFlightBytes.take */
   take(bytes: number): void {
     this.#all.take(bytes)
+    if (this.#givenUp !== undefined) {
+      // To make room for itself: it was the oldest.
+      this.#all.release(bytes)
+      throw this.#givenUp
+    }
     this.#held += bytes
+  }
+
+  /** Until `arrived`, others may have this one given up. */
+  arriving(onGiveUp: (error: RequestError) => void): void {
+    this.#onGiveUp = onGiveUp
+    this.#all.arriving(this)
+  }
+
+  arrived(): void {
+    this.#all.arrived(this)
+  }
+
+  giveUp(error: RequestError): void {
+    this.#givenUp = error
+    this.release()
+    this.#onGiveUp?.(error)
   }
 
   /** Gives all of it back. */
   release(): void {
+    this.arrived()
     this.#all.release(this.#held)
     this.#held = 0
   }

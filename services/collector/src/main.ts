@@ -10,6 +10,7 @@ import {
   platformJwtVerifier,
   readConfigOrExit,
   startComponents,
+  startOrExit,
 } from '@platform-events/runtime'
 import { buildCollector } from './app.ts'
 import { loadSources } from './load-sources.ts'
@@ -18,38 +19,40 @@ import { settingsSchema } from './settings.ts'
 import { sourceDirectory } from './sources.ts'
 
 const settings = readConfigOrExit(settingsSchema, process.env)
-const dataDir = resolve(settings.DATA_DIR)
-await mkdir(dataDir, { recursive: true })
-const logger = createLogger({ name: 'collector', level: settings.LOG_LEVEL })
-const metrics = createMetrics()
+await startOrExit(settings, async () => {
+  const dataDir = resolve(settings.DATA_DIR)
+  await mkdir(dataDir, { recursive: true })
+  const logger = createLogger({ name: 'collector', level: settings.LOG_LEVEL })
+  const metrics = createMetrics()
 
-const eventLog = await openEventLog({ ...settings, DATA_DIR: dataDir }, logger)
-const pool = createPool({ connectionString: settings.DATABASE_URL, applicationName: 'collector', max: 2 })
-const sources = sourceDirectory({
-  load: () => loadSources(pool),
-  file: join(dataDir, 'sources.json'),
-  logger,
-  refreshMs: settings.SOURCES_REFRESH_MS,
-})
-const log = watchedLog(eventLog)
-const app = await buildCollector({
-  logger,
-  metrics,
-  log,
-  sources,
-  verifyJwt: platformJwtVerifier(settings),
-  maxInFlightBytes: settings.MAX_IN_FLIGHT_BYTES,
-  checks: { log: log.check, sources: sources.check },
-})
-
-exitOnSignals(
-  await startComponents(
-    [
-      { name: 'event log', start: async () => {}, stop: () => eventLog.close() },
-      { name: 'postgres', start: async () => {}, stop: () => pool.end() },
-      sources,
-      httpComponent(app, { host: settings.HOST, port: settings.PORT }),
-    ],
+  const eventLog = await openEventLog({ ...settings, DATA_DIR: dataDir }, logger)
+  const pool = createPool({ connectionString: settings.DATABASE_URL, applicationName: 'collector', max: 2 })
+  const sources = sourceDirectory({
+    load: () => loadSources(pool),
+    file: join(dataDir, 'sources.json'),
     logger,
-  ),
-)
+    refreshMs: settings.SOURCES_REFRESH_MS,
+  })
+  const log = watchedLog(eventLog)
+  const app = await buildCollector({
+    logger,
+    metrics,
+    log,
+    sources,
+    verifyJwt: platformJwtVerifier(settings),
+    maxInFlightBytes: settings.MAX_IN_FLIGHT_BYTES,
+    checks: { log: log.check, sources: sources.check },
+  })
+
+  exitOnSignals(
+    await startComponents(
+      [
+        { name: 'event log', start: async () => {}, stop: () => eventLog.close() },
+        { name: 'postgres', start: async () => {}, stop: () => pool.end() },
+        sources,
+        httpComponent(app, { host: settings.HOST, port: settings.PORT }),
+      ],
+      logger,
+    ),
+  )
+})

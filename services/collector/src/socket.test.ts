@@ -142,3 +142,44 @@ test('on the real local log: what was acknowledged is read back from it, byte fo
     await rm(directory, { recursive: true })
   }
 })
+
+describe('bodies that are kept waiting for their last bytes', () => {
+  /** A request whose body lacks one byte of what its head says. */
+  const allButOne = (bytes: number) => `${head(`Content-Length: ${bytes}`)}${'x'.repeat(bytes - 1)}`
+
+  test('give way to others once the bytes in flight are at their bound, the oldest first', async () => {
+    await collector.app.close()
+    let now = 1_000_000
+    await listen({ maxInFlightBytes: 100_000, now: () => now })
+    const held = []
+    for (let i = 0; i < 3; i++) {
+      held.push(await open())
+      held[i]!.socket.write(allButOne(33_300))
+      await expect.poll(() => collector.counted('collector_inflight_bytes')).toBe((i + 1) * 33_299)
+      now += 1
+    }
+    const body = JSON.stringify({ event_type: 'Good', properties: { text: 'x'.repeat(1000) } })
+    expect((await collector.post(body)).status).toBe(503) // they have only just begun
+    now += 2000
+    expect((await collector.post(body)).status).toBe(202)
+    await expect.poll(held[0]!.received).toMatch(/HTTP\/1.1 503.*log_unavailable.*retryable":true/s)
+    expect([held[1]!.received(), held[2]!.received()]).toEqual(['', ''])
+    expect(await collector.counted('collector_inflight_bytes')).toBe(2 * 33_299)
+    // The rest of the one given up is thrown away, and its connection serves on.
+    held[0]!.socket.write(`x${goodRequest}`)
+    await expect.poll(held[0]!.received).toMatch(/503.*HTTP\/1.1 202/s)
+  })
+
+  test('a body that is itself the oldest is the one that gives way', async () => {
+    await collector.app.close()
+    let now = 1_000_000
+    await listen({ maxInFlightBytes: 1000, now: () => now })
+    const { socket, received } = await open()
+    socket.write(`${head('Content-Length: 2000')}${'x'.repeat(900)}`)
+    await expect.poll(() => collector.counted('collector_inflight_bytes')).toBe(900)
+    now += 2000
+    socket.write('x'.repeat(200))
+    await expect.poll(received).toMatch(/HTTP\/1.1 503/)
+    expect(await collector.counted('collector_inflight_bytes')).toBe(0)
+  })
+})

@@ -1,5 +1,5 @@
 import { RequestError } from '@platform-events/contracts'
-import type { Component, HealthCheck, Logger } from '@platform-events/runtime'
+import { type Component, type HealthCheck, type Logger, reasonOf } from '@platform-events/runtime'
 import { KeyIndex } from './key-index.ts'
 import type { KeyHolder, Source, Sources } from './source.ts'
 import { readSourcesFile, writeSourcesFile } from './sources-file.ts'
@@ -139,7 +139,7 @@ class Directory {
       await this.#writeCopy(sources)
       return true
     } catch (err) {
-      if (this.#staleSince === null) logger.warn({ err }, 'no sources from Postgres, the last good copy serves')
+      if (this.#staleSince === null) logger.warn({ reason: reasonOf(err) }, 'no sources from Postgres, the last good copy serves')
       this.#staleSince ??= new Date()
       return false
     }
