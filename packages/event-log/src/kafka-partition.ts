@@ -70,7 +70,8 @@ export class PartitionDelivery {
         await this.#settle()
         return
       } catch (err) {
-        this.#options.logger.warn({ err, ...this.#options.topicPartition }, 'stored offset not loaded')
+        // The consumer's own line says why, once for all topic partitions.
+        this.#options.logger.debug({ err, ...this.#options.topicPartition }, 'stored offset not loaded')
         await backoff.pause(this.#leaving.signal)
       }
     }

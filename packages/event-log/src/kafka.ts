@@ -2,7 +2,7 @@ import { type Consumption, type EventLog, LogUnavailableError } from './event-lo
 import { createKafka, type KafkaConnection } from './kafka-client.ts'
 import { consumeFromKafka } from './kafka-consumption.ts'
 import { KafkaAppender } from './kafka-producer.ts'
-import { KafkaTopic } from './kafka-topic.ts'
+import { KafkaTopic, type Watermarks } from './kafka-topic.ts'
 import { DEFAULT_MAX_EVENTS, STOP_GRACE_MS } from './local-consumption.ts'
 
 export interface KafkaLogOptions extends KafkaConnection {
@@ -44,20 +44,15 @@ export async function openKafkaLog(options: KafkaLogOptions): Promise<EventLog> 
       return consumption
     },
     async lag(next) {
-      try {
-        await topic.refresh()
-        const watermarks = [...(await topic.watermarks())].sort(([one], [other]) => one - other)
-        return await Promise.all(
-          watermarks.map(async ([partition, { low, high }]) => {
-            const topicPartition = topic.topicPartition(partition)
-            const stored = await next(topicPartition)
-            const from = stored === null || stored < low || stored > high ? low : stored
-            return { topicPartition, end: high, records: high - from }
-          }),
-        )
-      } catch (cause) {
-        throw unavailable('the lag in Kafka', cause)
-      }
+      const watermarks = await currentWatermarks(topic)
+      return await Promise.all(
+        watermarks.map(async ([partition, { low, high }]) => {
+          const topicPartition = topic.topicPartition(partition)
+          const stored = await next(topicPartition)
+          const from = stored === null || stored < low || stored > high ? low : stored
+          return { topicPartition, end: high, records: high - from }
+        }),
+      )
     },
     async close() {
       if (closed) return
@@ -66,6 +61,16 @@ export async function openKafkaLog(options: KafkaLogOptions): Promise<EventLog> 
       await appender.close()
       await topic.close()
     },
+  }
+}
+
+/** By topic partition. */
+async function currentWatermarks(topic: KafkaTopic): Promise<[number, Watermarks][]> {
+  try {
+    await topic.refresh()
+    return [...(await topic.watermarks())].sort(([one], [other]) => one - other)
+  } catch (cause) {
+    throw unavailable('the lag in Kafka', cause)
   }
 }
 

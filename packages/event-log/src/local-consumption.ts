@@ -67,7 +67,10 @@ async function deliver(
       backoff.reset()
     } catch (err) {
       const { topic, partition } = source.topicPartition()
-      logger.warn({ err, topic, partition, firstOffset: next }, 'batch not stored, it is delivered again')
+      if (next !== undefined)
+        logger.warn({ err, topic, partition, firstOffset: next }, 'batch not stored, it is delivered again')
+      // The consumer's own line says why.
+      else logger.debug({ err, topic, partition }, 'stored offset not loaded')
       await backoff.pause(stopping)
     }
   }

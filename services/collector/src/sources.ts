@@ -139,7 +139,8 @@ class Directory {
       await this.#writeCopy(sources)
       return true
     } catch (err) {
-      if (this.#staleSince === null) logger.warn({ reason: reasonOf(err) }, 'no sources from Postgres, the last good copy serves')
+      if (this.#staleSince === null)
+        logger.warn({ reason: reasonOf(err) }, 'no sources from Postgres, the last good copy serves')
       this.#staleSince ??= new Date()
       return false
     }

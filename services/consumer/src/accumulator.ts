@@ -5,7 +5,7 @@ export interface AccumulatorOptions {
   maxEvents: number
   /** The longest that a batch waits for company. */
   lingerMs: number
-  /** How many topic partitions may still bring a batch; when all of them wait, nothing more can come. */
+  /** How many topic partitions bring batches; when all of them wait, there is nothing to wait for. */
   topicPartitions: () => number
   /** Stores batches. What it leaves out of its answer was given up: its signal is aborted. */
   load(batches: PreparedBatch[]): Promise<Map<PreparedBatch, number>>

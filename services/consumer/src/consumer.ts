@@ -4,10 +4,12 @@ import type { Component, HealthCheck, Logger, PartHealth, Registry } from '@plat
 import { Accumulator } from './accumulator.ts'
 import { ActorKeys } from './actor-key.ts'
 import { type AskForDay, askPostgresForDay } from './days.ts'
+import { Delivering } from './delivering.ts'
 import { Loader } from './loader.ts'
 import { consumerMetrics } from './metrics.ts'
 import { readOffset } from './offsets.ts'
 import { PreparedBatch } from './prepared-batch.ts'
+import { StoredOffsets } from './stored-offsets.ts'
 
 export interface ConsumerOptions {
   log: EventLog
@@ -42,7 +44,8 @@ export interface Consumer extends Component {
  */
 export function createConsumer(options: ConsumerOptions): Consumer {
   const { log, pool, logger, group = 'platform-events', maxEvents = 10_000 } = options
-  const assigned = new Set<string>()
+  const delivering = new Delivering()
+  const offsets = new StoredOffsets(pool, logger)
   const actorKeys = new ActorKeys()
   let consumption: Consumption | undefined
 
@@ -64,18 +67,13 @@ export function createConsumer(options: ConsumerOptions): Consumer {
   const accumulator = new Accumulator({
     maxEvents,
     lingerMs: options.lingerMs ?? 250,
-    topicPartitions: () => assigned.size,
+    topicPartitions: () => delivering.count,
     load: (batches) => loader.load(batches),
   })
 
   const onBatch = async (batch: RecordBatch): Promise<number> => {
-    const name = nameOf(batch)
-    assigned.add(name)
-    try {
-      return await accumulator.add(new PreparedBatch(batch, actorKeys))
-    } finally {
-      if (batch.signal.aborted) assigned.delete(name)
-    }
+    delivering.see(batch)
+    return await accumulator.add(new PreparedBatch(batch, actorKeys))
   }
 
   return {
@@ -85,11 +83,7 @@ export function createConsumer(options: ConsumerOptions): Consumer {
         group,
         maxEvents,
         onBatch,
-        async from(topicPartition) {
-          const stored = await readOffset(pool, topicPartition)
-          assigned.add(nameOf({ topicPartition }))
-          return stored
-        },
+        from: (topicPartition) => offsets.read(topicPartition),
         onLoss({ topicPartition: { topic, partition }, stored, resumedAt }) {
           logger.error({ topic, partition, stored, resumedAt }, 'the stored offset lies outside the log')
         },
@@ -102,20 +96,18 @@ export function createConsumer(options: ConsumerOptions): Consumer {
     async stop() {
       await consumption?.stop()
     },
-    check: () => health(loader, lag),
+    check: () => health(loader, offsets, lag),
   }
 }
 
-async function health(loader: Loader, lag: () => Promise<number>): Promise<PartHealth> {
+async function health(loader: Loader, offsets: StoredOffsets, lag: () => Promise<number>): Promise<PartHealth> {
   const { trouble, lastCommit } = loader
   const committed = `last commit ${lastCommit?.toISOString() ?? 'none'}`
   if (trouble !== undefined) {
     const state = trouble.paused ? 'paused' : 'retrying'
     return { ok: false, detail: `${state} since ${trouble.since.toISOString()}: ${trouble.reason}; ${committed}` }
   }
+  if (offsets.trouble !== undefined)
+    return { ok: false, detail: `stored offsets are not read: ${offsets.trouble}; ${committed}` }
   return { ok: true, detail: `lag ${await lag()} records, ${committed}` }
-}
-
-function nameOf({ topicPartition: { logId, topic, partition } }: Pick<RecordBatch, 'topicPartition'>): string {
-  return JSON.stringify([logId, topic, partition])
 }

@@ -1,5 +1,5 @@
 import { classify, type ErrorClass, sqlstateOf } from '@platform-events/postgres'
-import type { Logger } from '@platform-events/runtime'
+import { type Logger, reasonOf } from '@platform-events/runtime'
 import { Backoff } from './backoff.ts'
 import { FrozenPredecessorError } from './blockers.ts'
 import { type AskForDay, daysOf } from './days.ts'
@@ -105,7 +105,7 @@ export class Loader {
   async #recover(error: unknown, batches: PreparedBatch[], backoff: Backoff): Promise<void> {
     const fault = error instanceof DeadStreakError ? 'ours' : classify(error)
     const sqlstate = sqlstateOf(error)
-    const reason = [sqlstate, error instanceof Error ? error.message : String(error)].filter(Boolean).join(' ')
+    const reason = [sqlstate, reasonOf(error)].filter(Boolean).join(' ')
     this.#options.metrics.retries.inc({ class: retryClass(error, fault) })
     const isNews = this.#trouble?.reason !== reason
     const paused = needsSomebody(fault)
@@ -126,8 +126,7 @@ export class Loader {
       this.#options.logger.warn({ days }, 'asked for missing partitions')
       return true
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error)
-      this.#options.logger.warn({ days, sqlstate: sqlstateOf(error), reason }, 'no partition made')
+      this.#options.logger.warn({ days, sqlstate: sqlstateOf(error), reason: reasonOf(error) }, 'no partition made')
       return false
     }
   }

@@ -12,6 +12,7 @@ import {
   kafkaSettings,
   readConfigOrExit,
   startComponents,
+  startOrExit,
 } from '@platform-events/runtime'
 import { z } from 'zod'
 import { createConsumer } from './consumer.ts'
@@ -42,25 +43,27 @@ const pool = createPool({
   applicationName: 'platform-events consumer',
   max: 4,
 })
-const log = await openEventLog(settings, logger)
-const consumer = createConsumer({
-  log,
-  pool,
-  logger,
-  metrics,
-  group: settings.CONSUMER_GROUP,
-  shard: settings.CONSUMER_SHARD ?? Math.floor(Math.random() * 16),
-  maxEvents: settings.CONSUMER_MAX_EVENTS,
-  lingerMs: settings.CONSUMER_LINGER_MS,
-  deadInARow: settings.CONSUMER_DEAD_IN_A_ROW,
-})
-const postgres: Component = { name: 'postgres', start: async () => {}, stop: () => pool.end() }
-const eventLog: Component = { name: 'event log', start: async () => {}, stop: () => log.close() }
-const app = buildHttp({ logger, metrics, checks: { consumer: consumer.check } })
-
-exitOnSignals(
-  await startComponents(
-    [postgres, eventLog, consumer, httpComponent(app, { host: settings.HOST, port: settings.PORT })],
+await startOrExit(settings, async () => {
+  const log = await openEventLog(settings, logger)
+  const consumer = createConsumer({
+    log,
+    pool,
     logger,
-  ),
-)
+    metrics,
+    group: settings.CONSUMER_GROUP,
+    shard: settings.CONSUMER_SHARD ?? Math.floor(Math.random() * 16),
+    maxEvents: settings.CONSUMER_MAX_EVENTS,
+    lingerMs: settings.CONSUMER_LINGER_MS,
+    deadInARow: settings.CONSUMER_DEAD_IN_A_ROW,
+  })
+  const postgres: Component = { name: 'postgres', start: async () => {}, stop: () => pool.end() }
+  const eventLog: Component = { name: 'event log', start: async () => {}, stop: () => log.close() }
+  const app = buildHttp({ logger, metrics, checks: { consumer: consumer.check } })
+
+  exitOnSignals(
+    await startComponents(
+      [postgres, eventLog, consumer, httpComponent(app, { host: settings.HOST, port: settings.PORT })],
+      logger,
+    ),
+  )
+})

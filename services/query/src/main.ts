@@ -11,6 +11,7 @@ import {
   platformJwtVerifier,
   readConfigOrExit,
   startComponents,
+  startOrExit,
   tokenSettings,
 } from '@platform-events/runtime'
 import { z } from 'zod'
@@ -34,18 +35,20 @@ const pool = createPool({
   applicationName: 'platform-events query',
   max: settings.QUERY_CONNECTIONS,
 })
-const app = await buildQueryApp({
-  pool,
-  verifyJwt: platformJwtVerifier(settings),
-  logger,
-  metrics: createMetrics(),
-  ...(settings.SESSION_SECRET === undefined
-    ? {}
-    : { sessionKey: createHash('sha256').update(settings.SESSION_SECRET).digest() }),
-})
-const postgres: Component = { name: 'postgres', start: async () => {}, stop: () => pool.end() }
+await startOrExit(settings, async () => {
+  const app = await buildQueryApp({
+    pool,
+    verifyJwt: platformJwtVerifier(settings),
+    logger,
+    metrics: createMetrics(),
+    ...(settings.SESSION_SECRET === undefined
+      ? {}
+      : { sessionKey: createHash('sha256').update(settings.SESSION_SECRET).digest() }),
+  })
+  const postgres: Component = { name: 'postgres', start: async () => {}, stop: () => pool.end() }
 
-exitOnSignals(
-  await startComponents([postgres, httpComponent(app, { host: settings.HOST, port: settings.PORT })], logger),
-)
-logger.info({ host: settings.HOST, port: settings.PORT }, 'query service listens')
+  exitOnSignals(
+    await startComponents([postgres, httpComponent(app, { host: settings.HOST, port: settings.PORT })], logger),
+  )
+  logger.info({ host: settings.HOST, port: settings.PORT }, 'query service listens')
+})

@@ -11,6 +11,7 @@ import {
   httpComponent,
   readConfigOrExit,
   startComponents,
+  startOrExit,
 } from '@platform-events/runtime'
 import { z } from 'zod'
 import { createRetention } from './retention.ts'
@@ -46,18 +47,20 @@ const retention = createRetention({
   everyMs: settings.RETENTION_EVERY_MS,
 })
 
-if (flags.once) {
-  const report = await retention.runNow()
-  await pool.end()
-  if (flags.json) process.stdout.write(`${JSON.stringify(report)}\n`)
-  process.exitCode = report.problems.length === 0 ? 0 : 1
-} else {
-  const postgres: Component = { name: 'postgres', start: async () => {}, stop: () => pool.end() }
-  const app = buildHttp({ logger, metrics, checks: { retention: retention.check } })
-  exitOnSignals(
-    await startComponents(
-      [postgres, retention, httpComponent(app, { host: settings.HOST, port: settings.PORT })],
-      logger,
-    ),
-  )
-}
+await startOrExit(settings, async () => {
+  if (flags.once) {
+    const report = await retention.runNow()
+    await pool.end()
+    if (flags.json) process.stdout.write(`${JSON.stringify(report)}\n`)
+    process.exitCode = report.problems.length === 0 ? 0 : 1
+  } else {
+    const postgres: Component = { name: 'postgres', start: async () => {}, stop: () => pool.end() }
+    const app = buildHttp({ logger, metrics, checks: { retention: retention.check } })
+    exitOnSignals(
+      await startComponents(
+        [postgres, retention, httpComponent(app, { host: settings.HOST, port: settings.PORT })],
+        logger,
+      ),
+    )
+  }
+})

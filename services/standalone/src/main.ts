@@ -1,14 +1,14 @@
 import { mkdir } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
-import { createLogger, exitOnSignals, readConfigOrExit } from '@platform-events/runtime'
+import { createLogger, exitOnSignals, readConfigOrExit, startOrExit } from '@platform-events/runtime'
 import { settingsSchema } from './settings.ts'
 import { startStandalone } from './standalone.ts'
-import { explain, welcome } from './welcome.ts'
+import { welcome } from './welcome.ts'
 
 const begun = performance.now()
 const settings = readConfigOrExit(settingsSchema, process.env)
 const dataDir = resolve(settings.DATA_DIR)
-try {
+await startOrExit({ ...settings, command: 'npm start' }, async () => {
   await mkdir(dataDir, { recursive: true })
   const logFile = settings.LOG_FILE ?? join(dataDir, 'platform-events.log')
   const logger = createLogger({
@@ -29,11 +29,4 @@ try {
       ms: performance.now() - begun,
     }),
   )
-} catch (error) {
-  fail(explain(error, settings) ?? (error instanceof Error ? (error.stack ?? error.message) : String(error)))
-}
-
-function fail(sentence: string): never {
-  console.error(sentence)
-  process.exit(1)
-}
+})
