@@ -1,3 +1,4 @@
+import { createPool } from '@platform-events/postgres'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { describeInBrowser, launchChromium } from '../support/browser.ts'
@@ -28,6 +29,10 @@ describeInBrowser('the page of a running standalone', () => {
     await page.goto(link)
     return page
   }
+  const query = async (sql: string): Promise<void> => {
+    const pool = createPool({ connectionString: standalone.access.database_url, applicationName: 'test', max: 1 })
+    await pool.query(sql).finally(() => pool.end())
+  }
   const press = (page: Page, name: string | RegExp) => page.getByRole('button', { name }).click()
   const count = (page: Page, step: string) =>
     page.locator('.funnel li').filter({ hasText: step }).locator('.count').textContent()
@@ -47,6 +52,39 @@ describeInBrowser('the page of a running standalone', () => {
     await expect.poll(() => count(page, 'BookingConfirmed'), { timeout: 1000, interval: 20 }).toBe('1')
     await page.locator('.tail', { hasText: 'BookingConfirmed' }).waitFor()
     expect(new URL(page.url()).hash).toBe('')
+    await page.close()
+  })
+
+  test('shows hostile texts as texts: no script runs, no element is made, the stream cannot be forged', async () => {
+    const page = await open(`${standalone.url}/#token=${standalone.access.operator_token}`)
+    const problems: string[] = []
+    page.on('pageerror', (error) => problems.push(error.message))
+    page.on('console', (message) => void (message.type() === 'error' && problems.push(message.text())))
+    const texts = [
+      '<img src=x onerror="window.pwned=1">',
+      '</pre><script>window.pwned=1</script>',
+      '\n\nevent: problem\ndata: {"code":"internal","message":"forged"}\n\n',
+      '\u202etfel\u001b[2J\u0085',
+    ]
+    const batch = texts.map((text) => ({
+      event_type: text,
+      session_id: text,
+      properties: { [text]: text, href: text },
+    }))
+    const answer = await fetch(`${standalone.url}/v1/events`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${standalone.access.write_key}` },
+      body: JSON.stringify({ batch: [...batch, { event_type: 'Last', session_id: 'last' }] }),
+    })
+    expect(await answer.json()).toMatchObject({ accepted: 5 })
+    for (const json of ['null', '"text"', '[1, null]', '7'])
+      await query(`insert into public.platform_events (event_type, properties) values ('Odd', '${json}')`)
+    await page.locator('.tail .type', { hasText: 'Last' }).waitFor()
+    await expect.poll(() => page.locator('.tail .type', { hasText: 'Odd' }).count()).toBe(4)
+    await expect.poll(() => page.locator('.tail .type').allTextContents()).toEqual(expect.arrayContaining(texts))
+    expect(await page.evaluate(() => 'pwned' in window)).toBe(false)
+    expect(await page.locator('.tail :is(script, img), .counts :is(script, img)').count()).toBe(0)
+    expect(problems).toEqual([])
     await page.close()
   })
 

@@ -90,7 +90,7 @@ export const OPENAPI = {
             description: 'A stream without end.',
             content: { 'text/event-stream': { schema: ref('TailEvent') } },
           },
-          ...errors(['invalid_query', ...READER_ERRORS]),
+          ...errors(['invalid_query', 'rate_limited', ...READER_ERRORS]),
         },
       },
     },

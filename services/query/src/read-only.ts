@@ -14,10 +14,16 @@ export async function readOnly<T>(
   run: (client: PoolClient) => Promise<T>,
   timeoutMs = STATEMENT_TIMEOUT_MS,
 ): Promise<T> {
+  let begun = false
+  const read = (client: PoolClient): Promise<T> => {
+    begun = true
+    return run(client)
+  }
   try {
-    return await inTransaction(pool, run, { readOnly: true, statementTimeoutMs: timeoutMs })
+    return await inTransaction(pool, read, { readOnly: true, statementTimeoutMs: timeoutMs })
   } catch (error) {
-    throw asRequestError(error)
+    // Whatever went wrong before: the pool's own timeout, say, has no code to be known by.
+    throw begun ? asRequestError(error) : unavailable(error)
   }
 }
 

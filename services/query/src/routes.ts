@@ -20,6 +20,8 @@ export interface QueryOptions {
   clock?: () => number
   /** 32 bytes that sign session cookies; a random key, and so sessions that end with the process, if absent. */
   sessionKey?: Uint8Array
+  /** How many may follow the live tail at once; 200 unless told. */
+  maxTailSubscribers?: number
 }
 
 const FUNNEL_BODY_BYTES = 64 * 1024
@@ -35,7 +37,7 @@ export function queryRoutes(options: QueryOptions): FastifyPluginAsync {
   return async (app) => {
     const metrics = queryMetrics(options.metrics)
     const authenticator = createAuthenticator({ pool, verifyJwt: options.verifyJwt, clock, sessionKey })
-    const tail = createTail({ pool, logger, clock, metrics })
+    const tail = createTail({ pool, logger, clock, metrics, maxSubscribers: options.maxTailSubscribers })
     // Open streams would hold up app.close() for ever.
     app.addHook('preClose', () => tail.close())
 

@@ -5,7 +5,12 @@ import { parse } from './parse.ts'
 import type { Tail } from './tail.ts'
 
 export const tailQuery = z.strictObject({
-  event_type: z.string().min(1).max(LIMITS.EVENT_TYPE_CHARACTERS).optional(),
+  event_type: z
+    .string()
+    .min(1)
+    .max(LIMITS.EVENT_TYPE_CHARACTERS)
+    .refine((text) => !text.includes('\0'), 'no event type has a NUL in it')
+    .optional(),
   limit: z.coerce
     .number({ error: 'wants a whole number from 0 to 200' })
     .int('wants a whole number from 0 to 200')
@@ -19,6 +24,7 @@ export function tailRoute(tail: Tail): (request: FastifyRequest, reply: FastifyR
   return async (request, reply) => {
     const query = parse(tailQuery, request.query)
     const lastEventId = request.headers['last-event-id']
+    tail.admit()
     reply.hijack()
     tail.subscribe(reply.raw, {
       eventType: query.event_type,

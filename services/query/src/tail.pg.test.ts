@@ -112,11 +112,28 @@ it('does not hold up the shutdown', async () => {
   await vi.waitFor(() => expect(reader.ended).toBe(true))
 })
 
-it.each(['?limit=-1', '?limit=many', '?limit=201', '?event_type=', '?type=A'])('refuses %s', async (query) => {
-  const answer = await fetch(`${base}/v1/events/tail${query}`, { headers })
-  expect(answer.status).toBe(400)
-  expect(await answer.json()).toMatchObject({ code: 'invalid_query' })
+it('takes no more readers than its bound, and another when one has left', async () => {
+  const bounded = (await startTestQuery(pool, { maxTailSubscribers: 2 })).app
+  const url = `${await bounded.listen({ host: '127.0.0.1', port: 0 })}/v1/events/tail`
+  const follow = (signal?: AbortSignal) => fetch(url, { headers, ...(signal && { signal }) })
+  const leave = new AbortController()
+  expect([(await follow(leave.signal)).status, (await follow()).status]).toEqual([200, 200])
+  const refused = await follow()
+  expect({ status: refused.status, retry: refused.headers.get('retry-after') }).toEqual({ status: 429, retry: '10' })
+  expect(await refused.json()).toMatchObject({ code: 'rate_limited' })
+  leave.abort()
+  await vi.waitFor(async () => expect((await follow()).status).toBe(200), 5000)
+  await bounded.close()
 })
+
+it.each(['?limit=-1', '?limit=many', '?limit=201', '?event_type=', '?event_type=A%00', '?type=A'])(
+  'refuses %s',
+  async (query) => {
+    const answer = await fetch(`${base}/v1/events/tail${query}`, { headers })
+    expect(answer.status).toBe(400)
+    expect(await answer.json()).toMatchObject({ code: 'invalid_query' })
+  },
+)
 
 interface Reader {
   events: { id: string | undefined; data: Record<string, unknown> }[]

@@ -10,6 +10,8 @@ import { POLL_ROWS, selectBacklog, type TailEvent } from './tail-rows.ts'
 const POLL_MS = 300
 const POLL_AFTER_PROBLEM_MS = 1000
 const HEARTBEAT_MS = 15_000
+/** Each costs up to half a megabyte where its reader is slow, and its share of every event: 1,000 made everything else wait. */
+const MAX_SUBSCRIBERS = 200
 
 interface TailRequest {
   /** Only events of this type. */
@@ -22,6 +24,8 @@ interface TailRequest {
 
 /** The live tail: one poll for all subscribers, and none while there are none. */
 export interface Tail {
+  /** @throws RequestError rate_limited where there are too many already */
+  admit(): void
   subscribe(response: ServerResponse, request: TailRequest): void
   /** Ends all streams and the poll. */
   close(): Promise<void>
@@ -35,7 +39,16 @@ interface Subscriber {
   waiting: TailEvent[]
 }
 
-export function createTail(options: { pool: Pool; logger: Logger; clock: () => number; metrics: QueryMetrics }): Tail {
+export interface TailOptions {
+  pool: Pool
+  logger: Logger
+  clock: () => number
+  metrics: QueryMetrics
+  /** 200 unless told. */
+  maxSubscribers?: number | undefined
+}
+
+export function createTail(options: TailOptions): Tail {
   const { pool, logger, clock, metrics } = options
   const subscribers = new Set<Subscriber>()
   const closing = new AbortController()
@@ -109,6 +122,12 @@ export function createTail(options: { pool: Pool; logger: Logger; clock: () => n
   }
 
   return {
+    admit() {
+      if (subscribers.size < (options.maxSubscribers ?? MAX_SUBSCRIBERS)) return
+      throw new RequestError('rate_limited', `${subscribers.size} readers follow the live tail already.`, {
+        retryAfterSeconds: 10,
+      })
+    },
     subscribe(response, request) {
       const stream = openSseStream(
         response,

@@ -76,7 +76,9 @@ function time(iso) {
   return new Date(iso).toLocaleTimeString('en-GB', { hour: '2-digit', minute: '2-digit', second: '2-digit' })
 }
 
+/** Rows inserted by SQL may have any JSON there. */
 function brief(properties) {
+  if (properties === null || typeof properties !== 'object') return [JSON.stringify(properties)]
   return Object.entries(properties).flatMap(([name, value]) => [
     el('span', {}, name),
     ` ${value !== null && typeof value === 'object' ? JSON.stringify(value) : value}  `,
