@@ -17,17 +17,20 @@ describe.each(EACH_KIND)('deleting a user on $name', (ground) => {
       [ana, null, 0],
       [ana, 'ana-1', 2],
       [ben, 'ben-1', 0],
-    ]) {
-      await superuser.query(
-        `insert into public.platform_events (event_type, user_id, session_id, source_id, actor_key)
-         values ('A', $1, $2, $3, events_internal.actor_key($1, $2))`,
-        [user, session, source],
-      )
+    ] as const) {
+      await insertEvent(user, session, source)
     }
   })
   afterAll(async () => {
     await database.stop()
   })
+
+  const insertEvent = (user: string, session: string | null, source: number) =>
+    database.superuser.query(
+      `insert into public.platform_events (event_type, user_id, session_id, source_id, actor_key)
+       values ('A', $1, $2, $3, events_internal.actor_key($1, $2))`,
+      [user, session, source],
+    )
 
   const events = async () =>
     (
@@ -70,5 +73,39 @@ describe.each(EACH_KIND)('deleting a user on $name', (ground) => {
     await asAuth('delete from auth.users where id = $1', [ben])
     expect((await events()).every((event) => event.anonymous && event.keyed)).toBe(true)
     expect(await sessions()).toEqual([])
+  })
+
+  it('anonymises what comes in after the deletion, but not of somebody who is there again', async () => {
+    const { superuser } = database
+    const back = randomUUID()
+    await superuser.query('insert into auth.users (id) values ($1)', [back])
+    await asAuth('delete from auth.users where id = $1', [back])
+    await superuser.query('insert into auth.users (id) values ($1)', [back])
+    await insertEvent(ana, 'ana-late', 2)
+    await insertEvent(back, 'back', 2)
+    await insertEvent(randomUUID(), 'unknown', 2)
+    const { rows } = await superuser.query('select events_internal.anonymise_late_events() as users')
+    expect(rows).toEqual([{ users: 1 }])
+    expect((await events()).filter(({ session_id }) => /late|back|unknown/.test(session_id ?? ''))).toEqual([
+      { session_id: 'ana-late', anonymous: true, keyed: true, n: 1 },
+      { session_id: 'back', anonymous: false, keyed: true, n: 1 },
+      { session_id: 'unknown', anonymous: false, keyed: true, n: 1 },
+    ])
+  })
+
+  it('gives a shared session to its next user', async () => {
+    const [first, second] = [randomUUID(), randomUUID()]
+    await database.superuser.query('insert into auth.users (id) values ($1), ($2)', [first, second])
+    for (const user of [first, second, first]) await insertEvent(user, 'shared', 0)
+    await asAuth('delete from auth.users where id = $1', [first])
+    const { rows } = await database.superuser.query(
+      `select s.user_id, user_key = events_internal.actor_key(s.user_id, null) as user_keyed,
+              session_key = events_internal.actor_key(null, session_id) as session_keyed,
+              (first_created_at, first_id) = (
+                select e.created_at, e.id from public.platform_events e where e.user_id = s.user_id
+              ) as first
+       from events_internal.session_users s where session_id = 'shared'`,
+    )
+    expect(rows).toEqual([{ user_id: second, user_keyed: true, session_keyed: true, first: true }])
   })
 })

@@ -96,3 +96,12 @@ describe('who may work', () => {
     expect(() => retention({ keepDays: 7 })).toThrow(RangeError)
   })
 })
+
+it('anonymises events of deleted users that came in after the deletion', async () => {
+  const [row] = await query('insert into auth.users (id) values (gen_random_uuid()) returning id')
+  await query('delete from auth.users where id = $1', [row.id])
+  await query(`insert into public.platform_events (event_type, user_id, session_id) values ('A', $1, 'late')`, [row.id])
+  expect((await retention().runNow()).problems).toEqual([])
+  expect(await query('select user_id from public.platform_events')).toEqual([{ user_id: null }])
+  expect(await query('select from events_internal.session_users')).toEqual([])
+})

@@ -24,7 +24,7 @@ export interface RunOptions {
 }
 
 /**
- * One run of retention: whole what a kill left, premake, drop, close; in this order, because a day that is missing
+ * One run of retention: whole what a kill left, premake, drop, anonymise, close; in this order, because a day that is missing
  * stops writers, and one that is not closed stops nobody. What fails is reported and does not stop the rest.
  */
 export async function runRetention(options: RunOptions): Promise<RetentionReport> {
@@ -86,6 +86,12 @@ async function runSteps(session: RetentionSession, options: RunOptions, report: 
   const overdue = [...(await daysOf('pending')), ...(await daysOf('detached', 'attached'))]
   const toDrop = overdue.filter((day) => day < firstKept)
   await each('drop', toDrop, report.dropped, (day) => dropDay(session, day))
+
+  try {
+    await withRetries(() => session.run('select events_internal.anonymise_late_events()', 3000), signal)
+  } catch (error) {
+    report.problems.push({ step: 'anonymise', message: messageOf(error) })
+  }
 
   const closed = await closedDays(session)
   const toClose = (await daysOf('attached')).filter(
