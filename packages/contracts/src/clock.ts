@@ -26,7 +26,7 @@ const JITTER_MS = 60_000
  * wherever the clocks agree within the tolerance. A clock that is further off is corrected by its skew rounded to 5 minutes, which
  * an attempt more or less does not move, unless it lies near the middle between two steps. Whoever could land
  * on another value with the next attempt carries `raw_created_at` (equal to created_at where nothing was corrected *yet*),
- * which makes the consumer look for its id in the neighbouring days instead of trusting the key.
+ * which makes the consumer look for its id over the late window instead of trusting the key.
  *
  * Not recognised as the same event: a client whose clock was put right between two attempts, and one that sends no `sent_at`, is
  * more than 5 minutes ahead and tries again when its time has come. Both would need a memory of ids here.

@@ -48,7 +48,7 @@ export interface LoggedEvent {
   created_at: string
   /**
    * The client's own time where the collector corrected it, or might with the next attempt (then equal to created_at);
-   * such an event is deduplicated by id over the neighbouring days.
+   * such an event is deduplicated by id over the late window.
    */
   raw_created_at?: string
   /** Present and true where `created_at` is no function of the message (no time sent, no UUIDv7): deduplicated by id too. */

@@ -194,6 +194,16 @@ describe('a consumer', () => {
     expect((await tableState(database.pool)).ids).toEqual(idsOf([known, received, twice]))
   })
 
+  it('finds by its id what was sent again after days, its time being that of the receipt', async () => {
+    const log = new ScriptedLog()
+    const received = (daysAgo: number) => new Date(Date.now() - daysAgo * 86_400_000).toISOString()
+    const event = sampleEvent({ time_of_receipt: true })
+    for (const day of [6, 3, 0])
+      await log.append([sampleRecord([{ ...event, created_at: received(day) }], { received_at: received(day) })])
+    await run(log)
+    expect((await tableState(database.pool)).ids).toEqual([event.id])
+  })
+
   it('gives a session to the user of its earliest event, whatever the order of arrival', async () => {
     const log = new ScriptedLog()
     const [first, second, third] = [randomUUID(), randomUUID(), randomUUID()]

@@ -24,7 +24,7 @@ export interface EventRow {
   sessionId: string | null
   createdAt: number
   rawCreatedAt: number | null
-  /** created_at may differ between two sendings of this event, so it is looked for by id over the neighbouring days. */
+  /** created_at may differ between two sendings of this event, so it is looked for by id, as far as an event may be late. */
   dedupeById: boolean
   stream: string | null
   seq: number | null
