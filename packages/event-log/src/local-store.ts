@@ -28,6 +28,7 @@ export class LocalStore {
   #meta!: Database<string | number, string>
   #failure: { error: Error; at: number } | undefined
   #measured = { bytes: 0, at: 0 }
+  #closed = false
 
   logId!: string
   /** The oldest record's offset; equal to `end` when there is none. */
@@ -102,7 +103,9 @@ export class LocalStore {
     return this.#measured.bytes
   }
 
+  /** What comes after it fails: a log opened anew would belong to nobody's lock. */
   async close(): Promise<void> {
+    this.#closed = true
     await this.#root.close()
     this.#lock.release()
   }
@@ -125,6 +128,7 @@ export class LocalStore {
   }
 
   async #commit(write: () => void): Promise<void> {
+    if (this.#closed) throw new Error('the local log is closed')
     if (this.#failure && performance.now() - this.#failure.at < REFUSED_MS) throw this.#failure.error
     try {
       await inTime(this.#records.batch(write), COMMIT_DEADLINE_MS, 'the disk')

@@ -72,6 +72,22 @@ describe('trim', () => {
   })
 })
 
+describe('close', () => {
+  it('lets appends end, ends a trim under way, and leaves the log to the next process', async () => {
+    await append(5000)
+    const appending = Promise.allSettled(Array.from({ length: 50 }, () => append(1)))
+    const trimming = log.trim({ storedOffset: 5000, olderThan: new Date(now + 1) })
+    const [trimmed] = await Promise.allSettled([trimming, log.close()])
+    const late = await Promise.allSettled([log.trim({ storedOffset: 5000, olderThan: new Date(now + 1) }), append(1)])
+    for (const { status } of late) expect(status).toBe('rejected')
+    const acknowledged = (await appending).filter(({ status }) => status === 'fulfilled').length
+    await reopen()
+    expect(log.stats().endOffset).toBe(5000 + acknowledged)
+    if (trimmed.status === 'fulfilled') expect(log.stats().firstOffset).toBe(5000)
+    await append(1)
+  })
+})
+
 describe('a full log', () => {
   it('acknowledges nothing above its bound, keeps what it has, and goes on after a trim', async () => {
     await reopen({ maxBytes: 1_000_000 })

@@ -101,7 +101,10 @@ export async function openLocalLog(options: LocalLogOptions): Promise<LocalLog> 
       const from = at === null || at < store.first || at > store.end ? store.first : at
       return [{ topicPartition: topicPartition(), end: store.end, records: store.end - from }]
     },
-    trim: (trim) => trimStore(store, queue, trim),
+    async trim(trim) {
+      if (closed) throw new LogUnavailableError('the local log is closed')
+      return await trimStore(store, queue, trim)
+    },
     stats: () => ({
       logId: store.logId,
       bytes: store.bytes(),
