@@ -108,6 +108,30 @@ describe('a predecessor that holds the offsets', () => {
   })
 })
 
+describe('a day without a partition', () => {
+  it('is not asked for without a pause, when asking does not help', async () => {
+    const log = new ScriptedLog()
+    const day = new Date(Date.now() - 3 * 86_400_000).toISOString()
+    await database.pool.query(`drop table events_internal.platform_events_${day.slice(0, 10).replaceAll('-', '')}`)
+    let asked = 0
+    const consumer = testConsumer(log, database.connectionString, {
+      backoffMs: [400, 400],
+      askForDay: async () => {
+        asked++
+      },
+    })
+    open.push(consumer)
+    const begun = performance.now()
+    await consumer.start()
+    await log.append(sampleRecords(sampleEvents(10, { created_at: day })))
+    await vi.waitFor(() => expect(asked).toBeGreaterThanOrEqual(4), 10_000)
+    // The first helps mostly, so it is followed at once; then come pauses of at least 200 ms.
+    expect(performance.now() - begun).toBeGreaterThan(400)
+    expect((await consumer.check()).detail).toMatch(/^retrying since .* 23514/)
+    await consumer.end()
+  })
+})
+
 describe('a fault of ours', () => {
   it('pauses, dead-letters nothing, and goes on when it is mended', async () => {
     const log = new ScriptedLog()

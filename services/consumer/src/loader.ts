@@ -110,7 +110,8 @@ export class Loader {
     const isNews = this.#trouble?.reason !== reason
     const paused = needsSomebody(fault)
     if (isNews) this.#trouble = { since: this.#trouble?.since ?? new Date(), paused, reason }
-    if (fault === 'no_partition' && (await this.#askForDays(batches))) return
+    // The second time in a row asking did not help, whatever it said.
+    if (fault === 'no_partition' && (await this.#askForDays(batches)) && isNews) return
     if (error instanceof FrozenPredecessorError) return
     // Not the error itself: its detail and where fields quote the row.
     const level = paused ? 'error' : 'warn'
