@@ -36,6 +36,7 @@ export class KafkaSession {
   #watermarks: Promise<Map<number, Watermarks>> | undefined
   #progressAt = performance.now()
   #fail!: (error: Error) => void
+  #starting: Promise<void> = Promise.resolve()
   #logId: string | undefined
   #ended = false
 
@@ -55,13 +56,19 @@ export class KafkaSession {
 
   /** Rejects when the session is at its end. */
   async run(): Promise<never> {
-    const { topic, partitions } = this.#options
     const ended = new Promise<never>((_, reject) => {
       this.#fail = reject
     })
     // It may fail while what stands between here and the await below is still at work.
     ended.catch(() => undefined)
     this.#listen()
+    this.#starting = this.#start()
+    await Promise.race([this.#starting, ended])
+    return await ended
+  }
+
+  async #start(): Promise<void> {
+    const { topic, partitions } = this.#options
     await inTime(topic.ensure(partitions), 10_000, 'Kafka')
     await topic.refresh()
     this.#logId = topic.logId
@@ -69,14 +76,12 @@ export class KafkaSession {
     await inTime(this.#consumer.connect(), 10_000, 'Kafka')
     this.#refuseAfterEnd()
     await this.#consumer.subscribe({ topics: [topic.name], fromBeginning: true })
-    const running = this.#consumer.run({
+    await this.#consumer.run({
       autoCommit: false,
       eachBatchAutoResolve: false,
       partitionsConsumedConcurrently: Math.max(partitions, 6),
       eachBatch: (payload) => this.#eachBatch(payload),
     })
-    await Promise.race([running, ended])
-    return await ended
   }
 
   /** Takes nothing new, lets the batches under way end for so long, then tells them to give up, and leaves the group. */
@@ -88,7 +93,9 @@ export class KafkaSession {
     const settled = Promise.all(deliveries.map((delivery) => delivery.settled()))
     await inTime(settled, graceMs, 'batch under way').catch(() => undefined)
     for (const delivery of deliveries) delivery.abort()
-    await inTime(this.#consumer.disconnect(), 5000, 'disconnecting').catch(() => undefined)
+    // Not while it joins: kafkajs would let go of what it cannot stop yet, and remain a member of the group for ever.
+    const left = this.#starting.catch(() => undefined).then(() => this.#consumer.disconnect())
+    await inTime(left, 5000, 'disconnecting').catch(() => undefined)
   }
 
   #listen(): void {
@@ -104,7 +111,8 @@ export class KafkaSession {
     const watch = setInterval(() => {
       if (performance.now() - this.#progressAt > STALLED_MS) this.#fail(new Error('the consumer hangs'))
     }, 5000)
-    const identify = setInterval(() => void this.#identify(), IDENTITY_MS)
+    // Kafka away is no news here: the requests of the consumer tell it too.
+    const identify = setInterval(() => void this.#confirmIdentity().catch(() => undefined), IDENTITY_MS)
     this.#timers.push(watch, identify)
   }
 
@@ -114,6 +122,7 @@ export class KafkaSession {
   }
 
   #assign(partitions: number[]): void {
+    if (this.#ended) return
     const { topic, consume, maxEvents, logger } = this.#options
     const before = this.#deliveries
     logger.info({ topic: topic.name, partitions }, 'topic partitions assigned')
@@ -131,6 +140,7 @@ export class KafkaSession {
             maxEvents,
             logger,
             watermarks: () => this.#watermarksOf(partition),
+            confirmIdentity: () => this.#confirmIdentity(),
             seek: (offset) => this.#seek(partition, offset),
           },
           before.get(partition),
@@ -140,12 +150,14 @@ export class KafkaSession {
     )
   }
 
-  async #identify(): Promise<void> {
+  /** @throws when the topic is another one now: its offsets say nothing of what is stored */
+  async #confirmIdentity(): Promise<void> {
     const { topic } = this.#options
-    // Kafka away is no news here: the requests of the consumer tell it too.
-    await topic.refresh().catch(() => undefined)
-    if (this.#logId !== undefined && topic.logId !== this.#logId)
-      this.#fail(new Error('the topic was replaced by another one of the same name'))
+    await topic.refresh()
+    if (this.#logId === undefined || topic.logId === this.#logId) return
+    const replaced = new Error('the topic was replaced by another one of the same name')
+    this.#fail(replaced)
+    throw replaced
   }
 
   #seek(partition: number, offset: number): void {
@@ -164,7 +176,7 @@ export class KafkaSession {
 
   async #eachBatch(payload: EachBatchPayload): Promise<void> {
     const delivery = this.#deliveries.get(payload.batch.partition)
-    if (delivery === undefined) return
+    if (delivery === undefined || this.#ended) return
     const done = new AbortController()
     const beating = this.#beat(payload, delivery, done.signal)
     await delivery.deliver(payload)

@@ -75,6 +75,40 @@ it('says that Kafka is not reached', async () => {
   await expect(opening).rejects.toThrow(LogUnavailableError)
 })
 
+it('asks and delivers nothing after a stop, and is no member of its group, at whatever moment of its start that comes', async () => {
+  const log = await open()
+  const acknowledged: string[] = []
+  for (let record = 0; record < 20; record += 1) await appendUntilTaken(log, acknowledged)
+  const late: string[] = []
+  await Promise.all(
+    Array.from({ length: 30 }, async (_, at) => {
+      let stopped = false
+      const note = (what: string) => stopped && late.push(`${what}, stopped after ${at * 25} ms`)
+      const consumption = await log.consume({
+        group: `${topic}-${at}`,
+        async from() {
+          note('from')
+          throw new Error('not now')
+        },
+        async onBatch({ nextOffset }) {
+          note('onBatch')
+          return nextOffset
+        },
+      })
+      await sleep(at * 25)
+      await consumption.stop()
+      stopped = true
+    }),
+  )
+  // As long as joins and retries take.
+  const store = new MemoryStore()
+  await consume(log, store)
+  await vi.waitFor(() => expect(store.ids).toHaveLength(20), within)
+  expect(late).toEqual([])
+  const { groups } = await admin.describeGroups(Array.from({ length: 30 }, (_, at) => `${topic}-${at}`))
+  expect(groups.filter(({ members }) => members.length > 0).map(({ groupId }) => groupId)).toEqual([])
+})
+
 it('shares the topic partitions among the consumers of a group, each event to one of them', async () => {
   const [one, other] = [await open(), await open()]
   const store = new MemoryStore()
