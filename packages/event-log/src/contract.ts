@@ -200,7 +200,9 @@ export function eventLogContract(name: string, create: () => Promise<ContractSub
           if (losses.length === 0) store.offsets.set(nameOf(topicPartition), 1_000_000)
           return store.from(topicPartition)
         },
-        onLoss: (loss) => losses.push(loss),
+        async onLoss(loss) {
+          losses.push(loss)
+        },
       })
       await expect.poll(() => store.ids.length, within).toBe(6)
       expect(losses).toContainEqual(expect.objectContaining({ stored: 1_000_000 }))

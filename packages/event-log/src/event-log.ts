@@ -80,10 +80,11 @@ export interface ConsumeOptions {
    */
   onBatch(batch: RecordBatch): Promise<number>
   /**
-   * A stored offset points outside the log: what lies between is lost, or was never here. Called before delivery goes on at
-   * `resumedAt`, the start of the log: what is left is delivered again rather than skipped, and told by the events' ids.
+   * A stored offset points outside the log: what lies between is lost, or was never here. Delivery goes on at `resumedAt`, the
+   * start of the log, when this has resolved: what is left is delivered again rather than skipped, and told by the events' ids.
+   * Then `from` is asked once more, so this may move the stored offset there. Should it reject, it is called again after a pause.
    */
-  onLoss?(loss: { topicPartition: TopicPartition; stored: number; resumedAt: number }): void
+  onLoss?(loss: { topicPartition: TopicPartition; stored: number; resumedAt: number }): Promise<void>
   /** At most this many events (lines) in a batch; at least one record is delivered all the same. */
   maxEvents?: number
 }

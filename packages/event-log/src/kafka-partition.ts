@@ -5,6 +5,9 @@ import type { ConsumeOptions, RecordBatch, TopicPartition } from './event-log.ts
 import { eventsOf, fromMessage } from './kafka-record.ts'
 import type { Watermarks } from './kafka-topic.ts'
 
+/** How long a log is believed to go on behind the end that it shows. */
+const LOOK_AGAIN_MS = 3000
+
 export interface PartitionOptions {
   topicPartition: TopicPartition
   consume: ConsumeOptions
@@ -12,6 +15,8 @@ export interface PartitionOptions {
   logger: Logger
   /** The first and the next offset in Kafka, now. */
   watermarks(): Promise<Watermarks>
+  /** Rejects when the topic was replaced by another one of its name. */
+  confirmIdentity(): Promise<void>
   /** Has kafkajs fetch from there next. */
   seek(offset: number): void
 }
@@ -80,15 +85,31 @@ export class PartitionDelivery {
   /** Sets the position by the stored offset. Outside the log it is the log's start: see `onLoss`. */
   async #settle(): Promise<void> {
     const { topicPartition, consume, logger, seek } = this.#options
-    const { low, high } = await this.#options.watermarks()
-    const stored = this.#stored
-    const outside = stored !== null && (stored < low || stored > high)
-    this.#position = stored === null || outside ? low : stored
-    if (outside) {
-      logger.error({ ...topicPartition, stored, first: low, end: high }, 'stored offset outside the log')
-      consume.onLoss?.({ topicPartition, stored, resumedAt: low })
+    let [stored, marks] = [this.#stored, await this.#options.watermarks()]
+    if (isOutside(stored, marks)) marks = await this.#lookAgain(stored!)
+    if (this.#leaving.signal.aborted) return
+    if (isOutside(stored, marks)) {
+      logger.warn({ ...topicPartition, stored, first: marks.low, end: marks.high }, 'stored offset outside the log')
+      await consume.onLoss?.({ topicPartition, stored: stored!, resumedAt: marks.low })
+      stored = this.#stored = await consume.from(topicPartition)
     }
+    this.#position = stored === null || isOutside(stored, marks) ? marks.low : stored
     seek(this.#position)
+  }
+
+  /**
+   * A loss is not said by one look: a shared one may be older than the stored offset, a leader just elected may not know yet how
+   * far the log goes (KIP-207), and in a topic made anew the offset means nothing.
+   */
+  async #lookAgain(stored: number): Promise<Watermarks> {
+    await this.#options.confirmIdentity()
+    const deadline = performance.now() + LOOK_AGAIN_MS
+    const backoff = new Backoff(100, 500)
+    for (;;) {
+      const marks = await this.#options.watermarks()
+      if (stored <= marks.high || performance.now() > deadline || this.#leaving.signal.aborted) return marks
+      await backoff.pause(this.#leaving.signal)
+    }
   }
 
   async #deliver(payload: EachBatchPayload): Promise<void> {
@@ -158,4 +179,8 @@ export class PartitionDelivery {
     }
     return false
   }
+}
+
+function isOutside(stored: number | null, { low, high }: Watermarks): boolean {
+  return stored !== null && (stored < low || stored > high)
 }

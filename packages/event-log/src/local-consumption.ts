@@ -17,7 +17,7 @@ export interface LocalSource {
   first(): number
   end(): number
   range(from: number): Iterable<{ offset: number; value: Buffer }>
-  /** Makes offsets of the past meaningless: see `settle`. */
+  /** Makes offsets of the past meaningless: see `lose`. */
   renew(): Promise<void>
   /** Resolves at the next append, or on abort. */
   appended(signal: AbortSignal): Promise<void>
@@ -50,8 +50,9 @@ async function deliver(
   while (!stopping.aborted) {
     try {
       if (next === undefined) {
-        stored = await options.from(source.topicPartition())
-        next = await settle(source, stored, options, logger)
+        const begin = await beginning(source, options, logger)
+        stored = begin.stored
+        next = begin.next
         continue
       }
       const records = read(source, next, options.maxEvents ?? DEFAULT_MAX_EVENTS)
@@ -63,7 +64,7 @@ async function deliver(
       const nextOffset = last.offset + 1
       const topicPartition = source.topicPartition()
       stored = await options.onBatch({ topicPartition, storedOffset: stored, records, nextOffset, signal: giveUp })
-      next = stored === nextOffset ? nextOffset : await settle(source, stored, options, logger)
+      next = stored === nextOffset ? nextOffset : settle(source, stored)
       backoff.reset()
     } catch (err) {
       const { topic, partition } = source.topicPartition()
@@ -76,29 +77,38 @@ async function deliver(
   }
 }
 
-/**
- * Where to go on for a stored offset; undefined: ask for the stored offset again.
- *
- * Before the start: the records between were trimmed, go on at the start. Past the end: this log has lost its tail (a folder put
- * back from a copy, a disk that lied), and will give the same offsets to other records. An offset must name one record for
- * ever, so the log takes a new identity; `from` is asked with it, finds nothing, and all that is left is delivered again:
- * what is stored already is told by the events' ids.
- */
-async function settle(
+/** Where to begin: at the stored offset, or, where that lies outside the log, at the log's start. */
+async function beginning(
   source: LocalSource,
-  stored: number | null,
   options: ConsumeOptions,
   logger: Logger,
-): Promise<number | undefined> {
-  const resumedAt = source.first()
-  if (stored === null) return resumedAt
-  if (stored >= resumedAt && stored <= source.end()) return stored
+): Promise<{ stored: number | null; next: number }> {
+  const stored = await options.from(source.topicPartition())
+  const next = settle(source, stored)
+  if (next !== undefined) return { stored, next }
+  await lose(source, stored!, options, logger)
+  const moved = await options.from(source.topicPartition())
+  return { stored: moved, next: settle(source, moved) ?? source.first() }
+}
+
+/** Where to go on for a stored offset; undefined: it lies outside the log. */
+function settle(source: LocalSource, stored: number | null): number | undefined {
+  if (stored === null) return source.first()
+  return stored >= source.first() && stored <= source.end() ? stored : undefined
+}
+
+/**
+ * Before the start: the records between were trimmed. Past the end: this log has lost its tail (a folder put back from a copy, a
+ * disk that lied), and will give the same offsets to other records. An offset must name one record for ever, so the log takes a
+ * new identity; `from`, asked with it, finds nothing, and all that is left is delivered again. The identity first: killed
+ * after it, the loss is found by the former one's offsets.
+ */
+async function lose(source: LocalSource, stored: number, options: ConsumeOptions, logger: Logger): Promise<void> {
   const topicPartition = source.topicPartition()
-  logger.error({ ...topicPartition, stored, first: resumedAt, end: source.end() }, 'stored offset outside the log')
-  options.onLoss?.({ topicPartition, stored, resumedAt })
-  if (stored < resumedAt) return resumedAt
-  await source.renew()
-  return undefined
+  const resumedAt = source.first()
+  logger.warn({ ...topicPartition, stored, first: resumedAt, end: source.end() }, 'stored offset outside the log')
+  if (stored > source.end()) await source.renew()
+  await options.onLoss?.({ topicPartition, stored, resumedAt })
 }
 
 function read(source: LocalSource, from: number, maxEvents: number): ConsumedRecord[] {
