@@ -23,9 +23,15 @@ export function readConfig<Schema extends z.ZodObject>(
   throw new ConfigError(
     result.error.issues.map((issue) => {
       const name = String(issue.path[0] ?? '')
-      return `${name}=${given[name] ?? '(absent)'}: ${issue.message}`
+      return `${name}=${shown(name, given[name])}: ${issue.message}`
     }),
   )
+}
+
+/** Addresses and secrets may carry passwords: they are not repeated. */
+function shown(name: string, value: string | undefined): string {
+  if (value === undefined) return '(absent)'
+  return /URL|SECRET|KEY|TOKEN|PASSWORD/.test(name) ? '…' : value
 }
 
 /** For a `main.ts`: as `readConfig`, but settings that are wrong are told on standard error and end the process. */
@@ -45,7 +51,7 @@ export function readConfigOrExit<Schema extends z.ZodObject>(
 /** Settings that every service has. */
 export const commonSettings = {
   HOST: z.string().default('127.0.0.1'),
-  PORT: z.coerce.number().int().min(0).max(65535).default(4000),
+  PORT: z.coerce.number('a port: a whole number from 1 to 65535').int().min(1).max(65535).default(4000),
   DATA_DIR: z.string().default('./data'),
   LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
 }
@@ -61,7 +67,8 @@ export const databaseSettings = {
   DATABASE_URL: z.string('the address of Postgres, postgres://user:password@host:5432/database'),
 }
 
-const brokers = z.string('the brokers, host:port,host:port; without Kafka one process is everything: npm start')
+const BROKERS = 'the brokers, host:port,host:port; without Kafka one process is everything: npm start'
+const brokers = z.string(BROKERS).regex(/^[^\s,:]+:\d+(\s*,\s*[^\s,:]+:\d+)*$/, BROKERS)
 
 /** Settings that choose the event log: the local one without brokers. Everybody who shares a log reads them from here. */
 export const eventLogSettings = {
@@ -72,3 +79,12 @@ export const eventLogSettings = {
 
 /** The same for a service alone: the local log belongs to the one process that collects and consumes. */
 export const kafkaSettings = { ...eventLogSettings, KAFKA_BROKERS: brokers }
+
+/** Settings of those who collect: what may wait on their disk while Kafka is away. */
+export const spoolSettings = {
+  SPOOL_MAX_BYTES: z.coerce
+    .number()
+    .int()
+    .min(1024 ** 2)
+    .default(1024 ** 3),
+}

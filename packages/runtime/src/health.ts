@@ -1,6 +1,8 @@
 /** The state of one part, as /readyz shows it. */
 export interface PartHealth {
   ok: boolean
+  /** It does its work, but not by its usual way; an operator should look. */
+  degraded?: true
   /** Why it is not, or what an operator wants to know of it, in a few words. */
   detail?: string
 }

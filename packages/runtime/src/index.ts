@@ -4,6 +4,7 @@ export {
   eventLogSettings,
   kafkaSettings,
   readConfigOrExit,
+  spoolSettings,
   tokenSettings,
 } from './config.ts'
 export { type DirectoryLock, DirectoryLockedError, lockDirectory } from './directory-lock.ts'

@@ -42,19 +42,32 @@ export async function startComponents(components: Component[], logger: Logger): 
   return { shutdown }
 }
 
+/** A terminal and npm may both pass one Ctrl-C on; what comes so soon after the first signal is the same one. */
+const SAME_SIGNAL_MS = 500
+
 /**
- * Shuts the process down on SIGINT, SIGTERM or SIGHUP and then exits: 0 if all went well in time, else 1. A second signal
+ * Shuts the process down on SIGINT, SIGTERM or SIGHUP and then exits: 0 if all went well in time, else 1. Another signal later
  * exits at once. Given a promise, a signal that comes while the process still starts waits for that start to end first.
+ *
+ * @param onStopped called before the exit
  */
-export function exitOnSignals(starting: RunningProcess | Promise<RunningProcess>): void {
-  let signalled = false
+export function exitOnSignals(
+  starting: RunningProcess | Promise<RunningProcess>,
+  onStopped: (well: boolean) => void = () => undefined,
+): void {
+  let signalledAt: number | undefined
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.on(signal, () => {
-      if (signalled) process.exit(130)
-      signalled = true
+      if (signalledAt !== undefined && performance.now() - signalledAt > SAME_SIGNAL_MS) process.exit(130)
+      if (signalledAt !== undefined) return
+      signalledAt = performance.now()
       void Promise.resolve(starting)
         .then((running) => running.shutdown(signal))
-        .then((well) => process.exit(well ? 0 : 1))
+        .catch(() => false)
+        .then((well) => {
+          onStopped(well)
+          process.exit(well ? 0 : 1)
+        })
     })
   }
 }

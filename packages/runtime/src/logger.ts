@@ -11,5 +11,8 @@ export function createLogger(options: { name: string; level: string; file?: stri
   const settings = { level: options.level, base: { name: options.name } }
   if (options.file === undefined) return pino(settings)
   // Opened and written at once: a file that cannot be opened is an error of the caller's, and a kill loses no line.
-  return pino(settings, pino.destination({ dest: options.file, sync: true }))
+  const destination = pino.destination({ dest: options.file, sync: true })
+  // A full disk costs log lines, not the process.
+  destination.on('error', () => undefined)
+  return pino(settings, destination)
 }

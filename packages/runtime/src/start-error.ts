@@ -27,6 +27,10 @@ function explain(error: unknown, settings: StartSettings): string | null {
   switch (errnoCode(error)) {
     case 'EADDRINUSE':
       return `Port ${settings.PORT} is taken. Stop what listens there, or take another one: ${again(`PORT=${settings.PORT + 1}`)}`
+    case 'EADDRNOTAVAIL':
+      return `${reasonOf(error)}: HOST is no address of this machine. 127.0.0.1 serves this machine only, 0.0.0.0 all that reach it.`
+    case 'ENOENT':
+      return `${reasonOf(error)}: this folder cannot be made. Give another one: ${again('DATA_DIR=~/platform-events-data')}`
     case 'EACCES':
     case 'EPERM':
     case 'EROFS':

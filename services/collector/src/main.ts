@@ -1,6 +1,6 @@
 import { mkdir } from 'node:fs/promises'
-import { join, resolve } from 'node:path'
-import { openEventLog } from '@platform-events/event-log'
+import { resolve } from 'node:path'
+import { openCollectingLog } from '@platform-events/event-log'
 import { createPool } from '@platform-events/postgres'
 import {
   createLogger,
@@ -17,6 +17,8 @@ import { loadSources } from './load-sources.ts'
 import { watchedLog } from './log-health.ts'
 import { settingsSchema } from './settings.ts'
 import { sourceDirectory } from './sources.ts'
+import { sourcesFile } from './sources-file.ts'
+import { spoolMetrics } from './spool-metrics.ts'
 
 const settings = readConfigOrExit(settingsSchema, process.env)
 await startOrExit(settings, async () => {
@@ -25,15 +27,16 @@ await startOrExit(settings, async () => {
   const logger = createLogger({ name: 'collector', level: settings.LOG_LEVEL })
   const metrics = createMetrics()
 
-  const eventLog = await openEventLog({ ...settings, DATA_DIR: dataDir }, logger)
+  const eventLog = await openCollectingLog({ ...settings, DATA_DIR: dataDir }, logger)
   const pool = createPool({ connectionString: settings.DATABASE_URL, applicationName: 'collector', max: 2 })
   const sources = sourceDirectory({
     load: () => loadSources(pool),
-    file: join(dataDir, 'sources.json'),
+    file: sourcesFile(dataDir, settings.DATABASE_URL),
     logger,
     refreshMs: settings.SOURCES_REFRESH_MS,
   })
   const log = watchedLog(eventLog)
+  spoolMetrics(metrics, eventLog)
   const app = await buildCollector({
     logger,
     metrics,

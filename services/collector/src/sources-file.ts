@@ -1,4 +1,6 @@
+import { createHash } from 'node:crypto'
 import { readFile, rename, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { z } from 'zod'
 import type { Source } from './source.ts'
 
@@ -38,4 +40,11 @@ export async function writeSourcesFile(file: string, sources: Source[]): Promise
   const next = `${file}.${process.pid}.new`
   await writeFile(next, `${JSON.stringify({ version: 1, sources }, null, 2)}\n`, { mode: 0o600 })
   await rename(next, file)
+}
+
+/** The copy's place. Keys of one database must not open another: each has a file of its own, whatever the login. */
+export function sourcesFile(dataDir: string, databaseUrl: string): string {
+  const { host, pathname } = new URL(databaseUrl)
+  const database = createHash('sha256').update(`${host}${pathname}`).digest('hex').slice(0, 8)
+  return join(dataDir, `sources-${database}.json`)
 }

@@ -5,6 +5,16 @@ import { retentionFixture, today } from './test-retention.ts'
 const { retention, query, days, addEvent, killWhileWaiting } = retentionFixture({ beforeEach, afterEach })
 
 describe('dropping', () => {
+  it('drops nothing while its clock and that of Postgres are days apart', async () => {
+    await addEvent(today)
+    const ahead = retention({ clock: () => Date.now() + 400 * 24 * 60 * 60 * 1000 })
+    const report = await ahead.runNow()
+    expect(report.dropped).toEqual([])
+    expect(report.problems).toMatchObject([{ step: 'clock' }])
+    expect(await query('select count(*)::int as n from public.platform_events')).toEqual([{ n: 1 }])
+    await ahead.stop()
+  })
+
   it('drops what lies behind the kept days beside a writer, and keeps its counts', async () => {
     const old = Array.from({ length: 30 }, (_, n) => addDays(today, -91 - n)).reverse()
     for (const day of [...old, addDays(today, -90)]) {

@@ -23,6 +23,8 @@ export interface RunOptions {
   onPremade(): void
 }
 
+const CLOCKS_APART_MS = 36 * 60 * 60 * 1000
+
 /**
  * One run of retention: whole what a kill left, premake, drop, anonymise, close; in this order, because a day that is missing
  * stops writers, and one that is not closed stops nobody. What fails is reported and does not stop the rest.
@@ -82,6 +84,11 @@ async function runSteps(session: RetentionSession, options: RunOptions, report: 
   await each('premake', toMake, report.premade, (day) => makeDay(session, day))
   options.onPremade()
 
+  const clockProblem = await clocksApart(session, nowMs)
+  if (clockProblem !== null) {
+    report.problems.push({ step: 'clock', message: clockProblem })
+    return
+  }
   // A pending one first, because no other can be detached beside it.
   const overdue = [...(await daysOf('pending')), ...(await daysOf('detached', 'attached'))]
   const toDrop = overdue.filter((day) => day < firstKept)
@@ -98,6 +105,18 @@ async function runSteps(session: RetentionSession, options: RunOptions, report: 
     (day) => day >= firstKept && !closed.has(day) && endOf(day) + options.closeAfterMs <= nowMs,
   )
   await each('close', toClose, report.closed, (day) => closeDay(session, day))
+}
+
+/**
+ * A clock that runs ahead would drop every day there is. So the process's and Postgres's must agree, within more than time zones
+ * or a restart in between explain; days ahead are made all the same, since they cost nothing.
+ */
+async function clocksApart(session: RetentionSession, nowMs: number): Promise<string | null> {
+  const { rows } = await session.client.query<{ now: string }>(`select extract(epoch from now()) * 1000 as now`)
+  const databaseMs = Number(rows[0]!.now)
+  if (Math.abs(databaseMs - nowMs) <= CLOCKS_APART_MS) return null
+  const [here, there] = [new Date(nowMs).toISOString(), new Date(databaseMs).toISOString()]
+  return `this machine says ${here} and Postgres ${there}: nothing is dropped or closed until the clocks agree`
 }
 
 function messageOf(error: unknown): string {

@@ -20,13 +20,14 @@ export interface Access {
  * Reads the access file, makes keys where there is none, and sees to it that Postgres knows them: also after one of the
  * two was deleted.
  *
+ * @returns the notes are for the user
  * @param userIds what the source does with a `user_id` sent with its public key
  */
 export async function ensureAccess(
   pool: Pool,
   file: string,
   facts: { url: string; databaseUrl: string | undefined; userIds: 'trust' | 'verify' },
-): Promise<Access> {
+): Promise<{ access: Access; notes: string[] }> {
   const known = await readAccess(file)
   const access: Access = {
     url: facts.url,
@@ -35,21 +36,26 @@ export async function ensureAccess(
     operator_token: known?.operator_token ?? newKey('op_'),
     ...(facts.databaseUrl !== undefined && { database_url: facts.databaseUrl }),
   }
-  await inTransaction(pool, async (client) => {
-    await registerSource(client, access, facts.userIds)
+  const others = await inTransaction(pool, async (client) => {
+    const others = await registerSource(client, access, facts.userIds)
     await client.query(
       `insert into events_internal.operator_tokens (token_hash, name) values ($1, 'npm start')
        on conflict (token_hash) do nothing`,
       [sha256(access.operator_token)],
     )
+    return others
   })
   await writeFile(`${file}.new`, `${JSON.stringify(access, null, 2)}\n`, { mode: 0o600 })
   await rename(`${file}.new`, file)
-  return access
+  const isNew = known?.write_key === undefined && others > 0
+  const notes = isNew
+    ? [`${file} held no keys: new ones were made. The ${others} older sources keep theirs, and go on working.`]
+    : []
+  return { access, notes }
 }
 
-/** A source whose access file was lost keeps its name and its keys (pages out there use them); a new one comes beside it. */
-async function registerSource(client: PoolClient, access: Access, userIds: 'trust' | 'verify'): Promise<void> {
+/** A source whose access file was lost keeps its name and its keys (pages out there use them); a new one comes beside it. Returns how many others there are. */
+async function registerSource(client: PoolClient, access: Access, userIds: 'trust' | 'verify'): Promise<number> {
   const taken = await client.query(
     `select from events_internal.event_sources where name = 'default' and write_key <> $1`,
     [access.write_key],
@@ -60,6 +66,10 @@ async function registerSource(client: PoolClient, access: Access, userIds: 'trus
      values ($1, $2, $3, $4) on conflict (write_key) do nothing`,
     [name, access.write_key, sha256(access.secret_key), userIds],
   )
+  const others = await client.query('select from events_internal.event_sources where write_key <> $1', [
+    access.write_key,
+  ])
+  return others.rowCount ?? 0
 }
 
 async function readAccess(file: string): Promise<Partial<Access> | undefined> {

@@ -1,15 +1,15 @@
-import { join } from 'node:path'
-import { type EventLog, openEventLog } from '@platform-events/event-log'
+import { type CollectingLog, openCollectingLog } from '@platform-events/event-log'
 import { createPool, migrate, type Pool } from '@platform-events/postgres'
 import { type Component, type Logger, lockDirectory } from '@platform-events/runtime'
 import { type Database, openDatabase } from './database.ts'
+import { requireFreePort } from './port.ts'
 import type { Settings } from './settings.ts'
 
 /** What all the services stand on. Its `stop` releases everything, last acquired first. */
 export interface Foundation extends Component {
   database: Database
   pool: Pool
-  log: EventLog
+  log: CollectingLog
 }
 
 /**
@@ -25,6 +25,11 @@ export async function openFoundation(settings: Settings, logger: Logger): Promis
   try {
     const lock = await lockDirectory(settings.DATA_DIR)
     releases.push(() => lock.release())
+    await requireFreePort(settings.HOST, settings.PORT)
+
+    // Before Postgres, because a folder whose lock somebody removed is still held by the log's: nobody's Postgres is touched.
+    const log = await openCollectingLog(settings, logger)
+    releases.push(() => log.close())
 
     const database = await openDatabase(settings, logger)
     releases.push(() => database.stop())
@@ -33,17 +38,9 @@ export async function openFoundation(settings: Settings, logger: Logger): Promis
     const pool = createPool({ connectionString: database.url, applicationName: 'platform-events standalone' })
     releases.push(() => pool.end())
 
-    const log = await openEventLog(settings, logger)
-    releases.push(() => log.close())
-
     return { name: 'foundation', database, pool, log, start: async () => {}, stop }
   } catch (error) {
     await stop()
     throw error
   }
-}
-
-/** Where the last good copy of the sources lies. */
-export function sourcesFile(settings: Settings): string {
-  return join(settings.DATA_DIR, 'sources.json')
 }

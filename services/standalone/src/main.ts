@@ -18,12 +18,16 @@ await startOrExit({ ...settings, command: 'npm start' }, async () => {
   })
   console.log(`Starting platform-events in ${dataDir} …`)
   const starting = startStandalone({ ...settings, DATA_DIR: dataDir }, logger)
-  exitOnSignals(starting.then(({ running }) => running))
+  exitOnSignals(
+    starting.then(({ running }) => running),
+    (well) => console.log(well ? `Stopped. The data stays in ${dataDir}.` : `Stopped, not cleanly: see ${logFile}.`),
+  )
   const { access, notes } = await starting
   for (const note of notes) console.log(note)
   console.log(
     welcome(access, {
       dataDir,
+      isDefaultDir: dataDir === resolve('data'),
       transport: settings.KAFKA_BROKERS === undefined ? 'local' : 'Kafka',
       database: settings.DATABASE_URL === undefined ? 'embedded Postgres' : 'DATABASE_URL',
       ms: performance.now() - begun,

@@ -1,4 +1,4 @@
-import { commonSettings, eventLogSettings, tokenSettings } from '@platform-events/runtime'
+import { commonSettings, eventLogSettings, spoolSettings, tokenSettings } from '@platform-events/runtime'
 import { z } from 'zod'
 
 /** All that `npm start` takes from the environment. */
@@ -11,6 +11,7 @@ export const settingsSchema = z.object({
     .startsWith('postgres', 'a URL such as postgres://user:password@host:5432/database')
     .optional(),
   ...eventLogSettings,
+  ...spoolSettings,
   /** Days of events kept, today not counted. */
   RETENTION_KEEP_DAYS: z.coerce.number().int().min(8).default(90),
   /** Where the log lines go: a file, or `-` for standard output; absent: DATA_DIR/platform-events.log. */

@@ -1,6 +1,13 @@
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
-import { collectorRoutes, loadSources, sourceDirectory, watchedLog } from '@platform-events/collector'
+import {
+  collectorRoutes,
+  loadSources,
+  sourceDirectory,
+  sourcesFile,
+  spoolMetrics,
+  watchedLog,
+} from '@platform-events/collector'
 import { createConsumer } from '@platform-events/consumer'
 import { dashboardRoutes } from '@platform-events/dashboard'
 import { queryRoutes } from '@platform-events/query'
@@ -17,9 +24,8 @@ import {
 } from '@platform-events/runtime'
 import { buildTrackerModule, buildTrackerScript } from '@platform-events/tracker/bundle'
 import { type Access, ensureAccess } from './access.ts'
-import { type Foundation, openFoundation, sourcesFile } from './foundation.ts'
+import { type Foundation, openFoundation } from './foundation.ts'
 import { logTrim } from './log-trim.ts'
-import { requireFreePort } from './port.ts'
 import type { Settings } from './settings.ts'
 
 export interface Standalone {
@@ -31,12 +37,11 @@ export interface Standalone {
 
 /** All services in one process and on one origin: the parts below in their start order, each behind its own port. */
 export async function startStandalone(settings: Settings, logger: Logger): Promise<Standalone> {
-  await requireFreePort(settings.HOST, settings.PORT)
   const foundation = await openFoundation(settings, logger)
   try {
-    const { access, components } = await buildParts(settings, foundation, logger)
+    const { access, notes, components } = await buildParts(settings, foundation, logger)
     const running = await startComponents([foundation, ...components], logger)
-    return { running, access, notes: foundation.database.notes }
+    return { running, access, notes: [...foundation.database.notes, ...notes] }
   } catch (error) {
     await foundation.stop()
     throw error
@@ -47,20 +52,21 @@ async function buildParts(
   settings: Settings,
   { pool, log, database }: Foundation,
   logger: Logger,
-): Promise<{ access: Access; components: Component[] }> {
+): Promise<{ access: Access; notes: string[]; components: Component[] }> {
   const { HOST: host, PORT: port, DATA_DIR } = settings
   const metrics = createMetrics()
   const verifyJwt = platformJwtVerifier(settings)
-  const access = await ensureAccess(pool, join(DATA_DIR, 'access.json'), {
-    url: `http://${host}:${port}`,
+  const { access, notes } = await ensureAccess(pool, join(DATA_DIR, 'access.json'), {
+    url: `http://${/^(0\.0\.0\.0|::)$/.test(host) ? '127.0.0.1' : host}:${port}`,
     databaseUrl: database.embedded ? database.url : undefined,
     // On a laptop there is no platform that could say who a user is.
     userIds: database.embedded ? 'trust' : 'verify',
   })
-  const sources = sourceDirectory({ load: () => loadSources(pool), file: sourcesFile(settings), logger })
+  const sources = sourceDirectory({ load: () => loadSources(pool), file: sourcesFile(DATA_DIR, database.url), logger })
   const retention = createRetention({ pool, logger, metrics, keepDays: settings.RETENTION_KEEP_DAYS })
   const consumer = createConsumer({ log, pool, logger, metrics })
   const collected = watchedLog(log)
+  spoolMetrics(metrics, log)
 
   const app = buildHttp({
     logger,
@@ -75,5 +81,5 @@ async function buildParts(
     dashboardRoutes({ script: buildTrackerScript, module: buildTrackerModule, writeKey: () => access.write_key }),
   )
   const components = [sources, retention, consumer, logTrim(log, pool, logger), httpComponent(app, { host, port })]
-  return { access, components }
+  return { access, notes, components }
 }

@@ -3,7 +3,7 @@ import type { Access } from './access.ts'
 /** The few lines that `npm start` prints when all parts are ready. */
 export function welcome(
   access: Access,
-  facts: { dataDir: string; transport: string; database: string; ms: number },
+  facts: { dataDir: string; isDefaultDir: boolean; transport: string; database: string; ms: number },
 ): string {
   const curl =
     `curl -s ${access.url}/v1/events -H 'authorization: Bearer ${access.write_key}' ` +
@@ -15,7 +15,7 @@ export function welcome(
     `  Open       ${access.url}/#token=${access.operator_token}`,
     `  Write key  ${access.write_key}`,
     `  Send one   ${curl}`,
-    `  Ask        npx platform-events funnel SearchStarted ProfessionalViewed CheckoutStarted`,
+    `  Ask        ${facts.isDefaultDir ? '' : `DATA_DIR=${facts.dataDir} `}npx platform-events funnel SearchStarted ProfessionalViewed CheckoutStarted`,
     `  Data       ${facts.dataDir} (keys: access.json; log lines: platform-events.log)`,
     `  Stop       Ctrl-C`,
     '',
