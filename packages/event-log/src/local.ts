@@ -1,9 +1,9 @@
 import { EventEmitter, once } from 'node:events'
 import type { Logger } from '@platform-events/runtime'
 import { AppendQueue } from './append-queue.ts'
-import { type EventLog, LogUnavailableError, type TopicPartition } from './event-log.ts'
+import { type ConsumedRecord, type EventLog, LogUnavailableError, type TopicPartition } from './event-log.ts'
 import { consumeLocally } from './local-consumption.ts'
-import { encodeRecord } from './local-record.ts'
+import { decodeRecord, encodeRecord } from './local-record.ts'
 import { LocalStore } from './local-store.ts'
 import { type TrimOptions, trimStore } from './local-trim.ts'
 
@@ -25,6 +25,8 @@ export interface LocalLog extends EventLog {
    * @returns how many records were removed
    */
   trim(options: TrimOptions): Promise<number>
+  /** Records from an offset on, of at most so many bytes together, but at least one where there is one. */
+  read(from: number, maxBytes: number): ConsumedRecord[]
   stats(): LocalLogStats
 }
 
@@ -104,6 +106,17 @@ export async function openLocalLog(options: LocalLogOptions): Promise<LocalLog> 
     async trim(trim) {
       if (closed) throw new LogUnavailableError('the local log is closed')
       return await trimStore(store, queue, trim)
+    },
+    read(from, maxBytes) {
+      if (closed) throw new LogUnavailableError('the local log is closed')
+      const records: ConsumedRecord[] = []
+      let bytes = 0
+      for (const { offset, value } of store.range(from)) {
+        bytes += value.length
+        if (records.length > 0 && bytes > maxBytes) break
+        records.push(decodeRecord(offset, value))
+      }
+      return records
     },
     stats: () => ({
       logId: store.logId,

@@ -2,7 +2,9 @@ import { join } from 'node:path'
 import type { Logger } from '@platform-events/runtime'
 import type { EventLog } from './event-log.ts'
 import { openKafkaLog } from './kafka.ts'
+import { kafkaWhenReached } from './kafka-when-reached.ts'
 import { openLocalLog } from './local.ts'
+import { openSpooledLog, type SpoolStats } from './spooled.ts'
 
 /** The settings that choose the event log and reach it, as the environment has them. */
 export interface EventLogSettings {
@@ -15,10 +17,37 @@ export interface EventLogSettings {
 
 /** Opens the event log that the settings name: Kafka where brokers are given, else the local log in DATA_DIR/log. */
 export async function openEventLog(settings: EventLogSettings, logger: Logger): Promise<EventLog> {
-  if (settings.KAFKA_BROKERS) {
-    const brokers = settings.KAFKA_BROKERS.split(',').map((broker) => broker.trim())
-    const topic = settings.KAFKA_TOPIC ? { topic: settings.KAFKA_TOPIC } : {}
-    return openKafkaLog({ brokers, clientId: 'platform-events', logger, ...topic })
-  }
+  if (settings.KAFKA_BROKERS) return openKafka(settings.KAFKA_BROKERS, settings.KAFKA_TOPIC, logger)
   return openLocalLog({ directory: join(settings.DATA_DIR, 'log'), logger })
+}
+
+/** The log of those who collect: `spool` says what waits on this disk for Kafka, and is absent where the log itself is local. */
+export interface CollectingLog extends EventLog {
+  spool?(): SpoolStats
+}
+
+/**
+ * The same for those who answer for what they append: over Kafka, appends go to DATA_DIR/spool while it is away, also when it is so
+ * now.
+ *
+ * @throws DirectoryLockedError while another living process has the spool, or the local log, open
+ */
+export async function openCollectingLog(
+  settings: EventLogSettings & { SPOOL_MAX_BYTES: number },
+  logger: Logger,
+): Promise<CollectingLog> {
+  const { KAFKA_BROKERS: brokers, KAFKA_TOPIC: topic, SPOOL_MAX_BYTES: maxBytes } = settings
+  if (!brokers) return openEventLog(settings, logger)
+  const spool = await openLocalLog({ directory: join(settings.DATA_DIR, 'spool'), logger, maxBytes })
+  const kafka = kafkaWhenReached(() => openKafka(brokers, topic, logger), logger)
+  return openSpooledLog({ kafka, spool, logger })
+}
+
+function openKafka(brokers: string, topic: string | undefined, logger: Logger): Promise<EventLog> {
+  return openKafkaLog({
+    brokers: brokers.split(',').map((broker) => broker.trim()),
+    clientId: 'platform-events',
+    logger,
+    ...(topic ? { topic } : {}),
+  })
 }

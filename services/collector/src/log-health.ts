@@ -1,12 +1,12 @@
-import type { EventLog } from '@platform-events/event-log'
-import type { HealthCheck } from '@platform-events/runtime'
+import type { CollectingLog, EventLog, SpoolStats } from '@platform-events/event-log'
+import type { HealthCheck, PartHealth } from '@platform-events/runtime'
 
 /** A failure older than this says nothing any more: were it to count for ever, nobody would send what could end it. */
 const REMEMBERED_MS = 10_000
 
-/** A log that remembers how its last append went, for /readyz. */
+/** A log that remembers how its last append went, for /readyz. While it takes events into its spool it is ready, but degraded. */
 export function watchedLog(
-  log: Pick<EventLog, 'append'>,
+  log: Pick<CollectingLog, 'append' | 'spool'>,
   now: () => number = Date.now,
 ): Pick<EventLog, 'append'> & { check: HealthCheck } {
   let failure: { atMs: number; message: string } | null = null
@@ -20,7 +20,20 @@ export function watchedLog(
         throw error
       }
     },
-    check: () =>
-      failure === null || now() - failure.atMs > REMEMBERED_MS ? { ok: true } : { ok: false, detail: failure.message },
+    check() {
+      const spool = log.spool?.()
+      if (failure !== null && now() - failure.atMs <= REMEMBERED_MS) return { ok: false, detail: failure.message }
+      return spool === undefined ? { ok: true } : healthOf(spool)
+    },
+  }
+}
+
+function healthOf({ away, events, bytes, maxBytes }: SpoolStats): PartHealth {
+  if (away === null) return { ok: true }
+  const spooled = `${events} events, ${bytes} of ${maxBytes} bytes in the spool`
+  return {
+    ok: true,
+    degraded: true,
+    detail: `Kafka is away since ${away.since.toISOString()}: ${spooled}; ${away.reason}`,
   }
 }

@@ -1,4 +1,4 @@
-import { commonSettings, databaseSettings, kafkaSettings, tokenSettings } from '@platform-events/runtime'
+import { commonSettings, databaseSettings, kafkaSettings, spoolSettings, tokenSettings } from '@platform-events/runtime'
 import { z } from 'zod'
 
 /** What the environment may say to a collector that runs alone. */
@@ -8,6 +8,7 @@ export const settingsSchema = z.object({
   // DATABASE_URL may be away: then the copy of the sources in DATA_DIR serves.
   ...databaseSettings,
   ...kafkaSettings,
+  ...spoolSettings,
   SOURCES_REFRESH_MS: z.coerce.number().int().min(100).default(5000),
   /** What requests may hold at once before they get a 503. */
   MAX_IN_FLIGHT_BYTES: z.coerce
