@@ -12,9 +12,14 @@ const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
 
 const commands = {
   start: () => runTypeScript('services/standalone/src/main.ts'),
+  collector: () => runTypeScript('services/collector/src/main.ts'),
+  consumer: () => runTypeScript('services/consumer/src/main.ts'),
+  query: () => runTypeScript('services/query/src/main.ts'),
+  retention: () => runTypeScript('services/retention/src/main.ts'),
   test: () => runTypeScript('test/run-tests.ts'),
   bench: () => runTypeScript('test/bench/main.ts'),
   kafka: () => runTypeScript('test/start-kafka.ts'),
+  chaos: () => runTypeScript('test/chaos/main.ts'),
   setup: () => console.log('Packages are installed.'),
 }
 

@@ -20,7 +20,11 @@ export const REQUEST_ERRORS = {
     help: 'The request took longer than 30 seconds to arrive. Send it again, smaller.',
   },
   headers_too_large: { status: 431, retryable: false, help: 'Send at most 16 KB of headers.' },
-  invalid_json: { status: 400, retryable: false, help: 'Send JSON: one event, or { "batch": [event, …] }.' },
+  invalid_json: {
+    status: 400,
+    retryable: false,
+    help: 'Send JSON; /openapi.json has the forms. Events: one, or { "batch": [event, …] }.',
+  },
   invalid_batch: {
     status: 400,
     retryable: false,

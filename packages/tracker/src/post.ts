@@ -45,7 +45,7 @@ export async function post(url: string, body: string): Promise<Outcome> {
       }),
     }
   } catch (error) {
-    return { code: 'network', message: String(error), retryAfterMs: 0 }
+    return { code: 'network', message: `${url}: ${(error as Error).cause ?? error}`, retryAfterMs: 0 }
   }
 }
 

@@ -1,7 +1,7 @@
 import { mkdir } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { openCollectingLog } from '@platform-events/event-log'
-import { createPool } from '@platform-events/postgres'
+import { createPool, requireMigrated } from '@platform-events/postgres'
 import {
   createLogger,
   createMetrics,
@@ -51,7 +51,7 @@ await startOrExit(settings, async () => {
     await startComponents(
       [
         { name: 'event log', start: async () => {}, stop: () => eventLog.close() },
-        { name: 'postgres', start: async () => {}, stop: () => pool.end() },
+        { name: 'postgres', start: () => requireMigrated(pool), stop: () => pool.end() },
         sources,
         httpComponent(app, { host: settings.HOST, port: settings.PORT }),
       ],

@@ -1,5 +1,5 @@
 import { openEventLog } from '@platform-events/event-log'
-import { createPool } from '@platform-events/postgres'
+import { createPool, requireMigrated } from '@platform-events/postgres'
 import {
   buildHttp,
   type Component,
@@ -56,7 +56,7 @@ await startOrExit(settings, async () => {
     lingerMs: settings.CONSUMER_LINGER_MS,
     deadInARow: settings.CONSUMER_DEAD_IN_A_ROW,
   })
-  const postgres: Component = { name: 'postgres', start: async () => {}, stop: () => pool.end() }
+  const postgres: Component = { name: 'postgres', start: () => requireMigrated(pool), stop: () => pool.end() }
   const eventLog: Component = { name: 'event log', start: async () => {}, stop: () => log.close() }
   const app = buildHttp({ logger, metrics, checks: { consumer: consumer.check } })
 

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { createPool } from '@platform-events/postgres'
+import { createPool, requireMigrated } from '@platform-events/postgres'
 import {
   type Component,
   commonSettings,
@@ -45,7 +45,7 @@ await startOrExit(settings, async () => {
       ? {}
       : { sessionKey: createHash('sha256').update(settings.SESSION_SECRET).digest() }),
   })
-  const postgres: Component = { name: 'postgres', start: async () => {}, stop: () => pool.end() }
+  const postgres: Component = { name: 'postgres', start: () => requireMigrated(pool), stop: () => pool.end() }
 
   exitOnSignals(
     await startComponents([postgres, httpComponent(app, { host: settings.HOST, port: settings.PORT })], logger),

@@ -70,6 +70,13 @@ describe('GET /v1/counts', () => {
 })
 
 describe('POST /v1/funnel', () => {
+  it.each(['application/json', 'text/plain', 'application/x-www-form-urlencoded'])('reads %s as JSON', async (type) => {
+    const sent = { method: 'POST' as const, url: '/v1/funnel', payload: '{"steps":["a"]}' }
+    expect((await app.inject({ ...sent, headers: { ...headers, 'content-type': type } })).statusCode).toBe(200)
+    const noise = await app.inject({ ...sent, payload: 'steps=a', headers: { ...headers, 'content-type': type } })
+    expect([noise.statusCode, noise.json().code]).toEqual([400, 'invalid_json'])
+  })
+
   it('answers the ordered funnel', async () => {
     const answer = await funnel({ steps: ['SearchStarted', { event_type: 'ProfessionalViewed' }, 'BookingConfirmed'] })
     expect(answer.statusCode).toBe(200)

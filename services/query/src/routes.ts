@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { Pool } from '@platform-events/postgres'
 import type { Logger, Registry, VerifyPlatformJwt } from '@platform-events/runtime'
-import type { FastifyPluginAsync } from 'fastify'
+import type { FastifyInstance, FastifyPluginAsync } from 'fastify'
 import { createAuthenticator } from './auth.ts'
 import { countEvents } from './counts.ts'
 import { askFunnel } from './funnel.ts'
@@ -24,6 +24,12 @@ export interface QueryOptions {
   maxTailSubscribers?: number
 }
 
+/** As the collector does: what `curl -d` sends without a header is JSON too. */
+function readAnythingAsJson(app: FastifyInstance): void {
+  app.removeContentTypeParser(['application/json', 'text/plain'])
+  app.addContentTypeParser('*', { parseAs: 'string' }, app.getDefaultJsonParser('ignore', 'ignore'))
+}
+
 const FUNNEL_BODY_BYTES = 64 * 1024
 
 /**
@@ -44,6 +50,7 @@ export function queryRoutes(options: QueryOptions): FastifyPluginAsync {
     app.get('/openapi.json', async () => OPENAPI)
     await app.register(sessionRoutes({ authenticator, clock, sessionKey }))
     await app.register(async (guarded) => {
+      readAnythingAsJson(guarded)
       guarded.addHook('onRequest', async (request, reply) => {
         await authenticator.authenticate(request, reply)
         reply.header('cache-control', 'no-store')

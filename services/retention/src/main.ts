@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util'
-import { createPool } from '@platform-events/postgres'
+import { createPool, requireMigrated } from '@platform-events/postgres'
 import {
   buildHttp,
   type Component,
@@ -54,7 +54,7 @@ await startOrExit(settings, async () => {
     if (flags.json) process.stdout.write(`${JSON.stringify(report)}\n`)
     process.exitCode = report.problems.length === 0 ? 0 : 1
   } else {
-    const postgres: Component = { name: 'postgres', start: async () => {}, stop: () => pool.end() }
+    const postgres: Component = { name: 'postgres', start: () => requireMigrated(pool), stop: () => pool.end() }
     const app = buildHttp({ logger, metrics, checks: { retention: retention.check } })
     exitOnSignals(
       await startComponents(
