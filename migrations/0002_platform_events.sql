@@ -1,12 +1,75 @@
 -- The events, and who may do what with them.
 
+-- The platform may have a table of that name already, with rows, browsers that insert into it, and its three functions. Then
+-- the table steps aside: into events_internal, where no API role gets and its index and constraint names are in nobody's way,
+-- as it is, but for its owner and grants. events_internal.import_before() copies its rows. The runner applies all files of a
+-- first installation in one transaction: whoever inserts meanwhile waits, and then finds the new table complete.
 do $$
+declare
+  wrong text;
+  usual_lock_timeout constant text := current_setting('lock_timeout');
 begin
-  if to_regclass('public.platform_events') is not null then
-    raise exception 'public.platform_events exists and was not made by this migration'
-      using errcode = 'duplicate_table',
-            hint = 'Rename it (alter table public.platform_events rename to platform_events_before), migrate, then copy its rows.';
+  if to_regclass('public.platform_events') is null then
+    return;
   end if;
+
+  select string_agg(format('%s %s', w.name, w.type), ', ' order by w.n) into wrong
+  from (values (1, 'id', 'uuid', true), (2, 'event_type', 'text', true), (3, 'user_id', 'uuid', false), (4, 'session_id', 'text', false),
+               (5, 'properties', 'jsonb', false), (6, 'created_at', 'timestamp with time zone', true)) as w (n, name, type, required)
+  where not exists (
+    select from pg_attribute a
+    where a.attrelid = 'public.platform_events'::regclass and a.attname = w.name and not a.attisdropped
+      and (a.attnotnull or not w.required)
+      and (format_type(a.atttypid, null) = w.type or (w.type = 'text' and a.atttypid = 'varchar'::regtype))
+  );
+  if wrong is not null or (select relkind from pg_class where oid = 'public.platform_events'::regclass) <> 'r' then
+    raise exception 'public.platform_events exists, and is no table of events that can be taken over'
+      using errcode = 'duplicate_table',
+            detail = coalesce('Not found as expected (id, event_type and created_at not null): ' || wrong, 'It is not an ordinary table.'),
+            hint = 'Rename it, then migrate.';
+  end if;
+  if to_regclass('events_internal.platform_events_before') is not null then
+    raise exception 'events_internal.platform_events_before exists already' using errcode = 'duplicate_table';
+  end if;
+
+  -- Everybody who comes while we wait for a long query on the table would wait behind us: so not for long, and often.
+  perform set_config('lock_timeout', '300ms', true);
+  for attempt in 1..60 loop
+    begin
+      lock table public.platform_events in access exclusive mode;
+      exit;
+    exception when lock_not_available then
+      if attempt = 60 then
+        raise exception 'public.platform_events is in use: a transaction of somebody''s holds it' using errcode = 'lock_not_available',
+          hint = 'Look in pg_stat_activity for what runs long, and migrate again. Nothing was changed.';
+      end if;
+      perform pg_sleep(0.5);
+    end;
+  end loop;
+  perform set_config('lock_timeout', usual_lock_timeout, true);
+
+  alter table public.platform_events rename to platform_events_before;
+  alter table public.platform_events_before set schema events_internal;
+  alter table events_internal.platform_events_before no force row level security;
+  revoke all on events_internal.platform_events_before from public, anon, authenticated, service_role;
+  alter table events_internal.platform_events_before owner to events_owner;
+  comment on table events_internal.platform_events_before is
+    'platform_events as it was before this service came. events_internal.import_before() copies its rows; then drop it.';
+end $$;
+
+-- The platform's own functions: CREATE OR REPLACE could not change their columns (42P13), and one with other arguments, left
+-- beside ours, would make calls ambiguous (42725).
+do $$
+declare
+  own text;
+begin
+  for own in
+    select p.oid::regprocedure from pg_proc p
+    where p.pronamespace = 'public'::regnamespace
+      and p.proname in ('get_event_counts_by_type', 'get_conversion_funnel', 'cleanup_old_platform_events')
+  loop
+    execute format('drop routine %s', own);
+  end loop;
 end $$;
 
 -- sha256 is in core since 11, so this needs no pgcrypto, whose schema differs between Supabase and a bare Postgres.

@@ -64,13 +64,6 @@ grant execute on function events_internal.event_counts(name, timestamptz, timest
 comment on function events_internal.event_counts(name, timestamptz, timestamptz) is
   'Body of get_event_counts_by_type: whole hours from the rollup, the edges from the rows.';
 
-reset role;
-
--- The customer's own version, if there is one: CREATE OR REPLACE could not change its columns (42P13).
-drop function if exists public.get_event_counts_by_type(timestamptz, timestamptz);
-
-set local role events_owner;
-
 create function public.get_event_counts_by_type(
   p_start_date timestamptz default now() - interval '30 days', p_end_date timestamptz default now()
 ) returns table (event_type text, event_count bigint)

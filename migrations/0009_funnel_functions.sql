@@ -1,7 +1,5 @@
 -- The funnel as people call it.
 
-drop function if exists public.get_conversion_funnel(timestamptz, timestamptz); -- the customer's own, see 0007
-
 set local role events_owner;
 
 create function public.get_conversion_funnel(

@@ -44,12 +44,6 @@ revoke all on function events_internal.drop_old_days(int) from public, anon, aut
 grant execute on function events_internal.drop_old_days(int) to service_role;
 comment on function events_internal.drop_old_days(int) is 'Body of cleanup_old_platform_events.';
 
-reset role;
-
-drop function if exists public.cleanup_old_platform_events(); -- the customer's own, see 0007
-
-set local role events_owner;
-
 create function public.cleanup_old_platform_events() returns void
   language sql volatile security invoker set search_path = ''
 begin atomic

@@ -47,3 +47,32 @@ it('runs retention once, and says by its exit code what was not done', async () 
   expect(await run('retention')).toMatchObject({ code: 1, stdout: expect.stringContaining('NOT DONE  lock') })
   other.release(true)
 })
+
+it('imports the rows of a table that was there before, says what stays, and finds nothing more to do', async () => {
+  expect(await run('import')).toMatchObject({ code: 0, stdout: expect.stringContaining('Nothing to import') })
+  await database.pool.query(
+    `create table events_internal.platform_events_before
+       (id uuid primary key default gen_random_uuid(), event_type text, user_id uuid, session_id text, properties jsonb, created_at timestamptz);
+     insert into events_internal.platform_events_before (event_type, created_at)
+     select 'Before', now() - make_interval(days => n) from generate_series(1, 100) n`,
+  )
+  expect(await run('import', '--batch', '0')).toMatchObject({ code: 1, stderr: expect.stringContaining('--batch') })
+  const { code, stdout } = await run('import')
+  expect({ code, stdout }).toEqual({
+    code: 0,
+    stdout: expect.stringMatching(
+      /^90 events are copied\.\nThese .*platform_events_before alone:\n {2}10 older than 90 days\n$/,
+    ),
+  })
+  expect(JSON.parse((await run('import', '--json')).stdout)).toEqual({
+    copied: 90,
+    to_do: 0,
+    too_old: 10,
+    in_future: 0,
+    unfit: 0,
+  })
+  const { rows } = await database.pool.query(
+    `select count(*)::int as n from public.platform_events where event_type = 'Before'`,
+  )
+  expect(rows).toEqual([{ n: 90 }])
+})

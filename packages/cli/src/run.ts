@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util'
 import { countsVerb } from './counts.ts'
 import { funnelVerb } from './funnel.ts'
+import { importVerb } from './import.ts'
 import { migrateVerb } from './migrate.ts'
 import { retentionVerb } from './retention.ts'
 import { sqlVerb } from './sql.ts'
@@ -13,6 +14,7 @@ const VERBS: Record<string, Verb> = {
   tail: tailVerb,
   sql: sqlVerb,
   migrate: migrateVerb,
+  import: importVerb,
   retention: retentionVerb,
 }
 

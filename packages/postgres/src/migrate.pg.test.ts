@@ -69,6 +69,7 @@ describe('migrate', () => {
 
   test('a file that fails leaves nothing of itself, and says where', async () => {
     await file('0001_first.sql', 'create table things (n int)')
+    await run()
     await file(
       '0002_bad.sql',
       'create table more (n int);\ninsert into things values (1);\ninsert into thinks values (2);',
@@ -81,6 +82,14 @@ describe('migrate', () => {
     expect(rows).toEqual([{ more: null, count: 0 }])
     await file('0002_bad.sql', 'insert into things values (2)')
     expect(await run()).toEqual([2])
+  })
+
+  test('is all or nothing the first time', async () => {
+    await file('0001_first.sql', 'create table things (n int)')
+    await file('0002_bad.sql', 'insert into thinks values (1)')
+    await expect(run()).rejects.toThrow('0002_bad.sql failed')
+    expect(await ledger()).toEqual([])
+    expect((await database.pool.query(`select to_regclass('things') as things`)).rows).toEqual([{ things: null }])
   })
 
   test('refuses a file changed after it was applied, but not its line ends', async () => {

@@ -24,8 +24,9 @@ export class MigrationError extends Error {
 }
 
 /**
- * Applies the migrations that the database lacks, in order, each in a transaction of its own. Any number of processes
- * may call it at once: one works, the others wait. Needs no superuser, but a session (no pooler in transaction mode).
+ * Applies the migrations that the database lacks, in order, each in a transaction of its own; the first time all of them in one,
+ * so that a table of the platform's that is in use is replaced at one stroke. Any number of processes may call it at
+ * once: one works, the others wait. Needs no superuser, but a session (no pooler in transaction mode).
  *
  * @returns the numbers of the files that this call applied
  * @throws MigrationError if a file fails, an applied file was changed, or the database is newer than the files
@@ -75,9 +76,10 @@ async function migrateOn(
   try {
     await makeLedger(client)
     const pending = await pendingOf(client, files)
-    for (const file of pending) {
-      await apply(client, file)
-      options.logger?.info({ migration: file.name }, 'migrated')
+    const isFirst = pending.length === files.length
+    for (const together of isFirst ? [pending] : pending.map((file) => [file])) {
+      await apply(client, together)
+      for (const file of together) options.logger?.info({ migration: file.name }, 'migrated')
     }
     return { applied: pending.map((file) => file.version) }
   } finally {
@@ -168,11 +170,21 @@ async function pendingOf(client: pg.ClientBase, files: Migration[]): Promise<Mig
   return pending
 }
 
-async function apply(client: pg.ClientBase, file: Migration): Promise<void> {
+async function apply(client: pg.ClientBase, files: Migration[]): Promise<void> {
   await client.query('begin')
   try {
     // Somebody's long transaction must not make all inserts queue behind our DDL for ever.
     await client.query(`set local lock_timeout = '15s'`)
+    for (const file of files) await applyFile(client, file)
+    await client.query('commit')
+  } catch (error) {
+    await client.query('rollback').catch(() => undefined)
+    throw error
+  }
+}
+
+async function applyFile(client: pg.ClientBase, file: Migration): Promise<void> {
+  try {
     const transaction = await transactionId(client)
     await client.query(file.sql)
     if ((await transactionId(client)) !== transaction) {
@@ -184,14 +196,16 @@ async function apply(client: pg.ClientBase, file: Migration): Promise<void> {
       file.name,
       file.checksum,
     ])
-    await client.query('commit')
   } catch (error) {
-    await client.query('rollback').catch(() => undefined)
     if (error instanceof MigrationError) throw error
-    throw new MigrationError(`${file.name} failed${where(error, file.sql)}: ${(error as Error).message}`, {
-      cause: error,
-    })
+    throw new MigrationError(`${file.name} failed${where(error, file.sql)}: ${explained(error)}`, { cause: error })
   }
+}
+
+/** With what Postgres says besides: our own refusals have the way out in their hint. */
+function explained(error: unknown): string {
+  const { message, detail, hint } = error as Error & { detail?: string; hint?: string }
+  return [message, detail, hint].filter(Boolean).join('. ')
 }
 
 async function transactionId(client: pg.ClientBase): Promise<string> {
