@@ -1,3 +1,5 @@
+import { once } from 'node:events'
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { createTestDatabase, type TestDatabase } from '../../../test/support/postgres.ts'
 import { createPool, type Pool } from './pool.ts'
@@ -93,6 +95,55 @@ describe('inTransaction', () => {
     expect(await kept()).toEqual([])
   })
 })
+
+test('a server that falls silent, its connection still open, is an error after the time given', async () => {
+  const server = new URL(database.connectionString)
+  const held = new Set<Socket>()
+  let forwarding = true
+  const proxy = createServer((socket) => {
+    const onward = connect(Number(server.port), server.hostname)
+    for (const end of [socket, onward]) held.add(end.on('error', () => undefined))
+    socket.on('data', (data) => forwarding && onward.write(data))
+    onward.on('data', (data) => forwarding && socket.write(data))
+  }).listen(0, '127.0.0.1')
+  await once(proxy, 'listening')
+  const url = new URL(server)
+  url.hostname = '127.0.0.1'
+  url.port = String((proxy.address() as AddressInfo).port)
+  const silent = createPool({ connectionString: url.href, applicationName: 'silent', max: 1 })
+  try {
+    const statement = async (sql: string) =>
+      await inTransaction(silent, async (client) => await client.query(sql), { silenceMs: 600 })
+    // One that works for longer than that answers in the end, unless it says nothing meanwhile.
+    await inTransaction(
+      silent,
+      async (client) => {
+        for (let times = 0; times < 4; times += 1) await client.query('select pg_sleep(0.2)')
+      },
+      { silenceMs: 600 },
+    )
+    const waiting = statement('select pg_sleep(0.3)')
+    await vi.waitFor(async () => expect(await sleeping()).toBe(1))
+    forwarding = false
+    const error = await waiting.catch((caught: unknown) => caught)
+    expect(error).toMatchObject({ message: 'Postgres said nothing for 0.6 s' })
+    expect(classify(error)).toBe('retry')
+    forwarding = true
+    expect((await statement('select 1 as one')).rows).toEqual([{ one: 1 }])
+  } finally {
+    await silent.end()
+    for (const end of held) end.destroy()
+    proxy.close()
+  }
+})
+
+async function sleeping(): Promise<number | null> {
+  return (
+    await pool.query(
+      `select from pg_stat_activity where application_name = 'silent' and query like 'select pg_sleep(0.3)%'`,
+    )
+  ).rowCount
+}
 
 describe('createPool', () => {
   test('names itself to the server', async () => {

@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net'
 import { escapeLiteral, type Pool, type PoolClient } from 'pg'
 
 export interface TransactionOptions {
@@ -11,7 +12,15 @@ export interface TransactionOptions {
   lockTimeoutMs?: number
   /** A statement that runs longer fails with 57014. */
   statementTimeoutMs?: number
+  /**
+   * Gives the connection up when nothing has come from the server for so long: longer than a statement may take. A host that
+   * vanished without a word is otherwise noticed by TCP after a quarter of an hour, a frozen pooler never.
+   */
+  silenceMs?: number
 }
+
+/** Counted in turns of a timer and not by the clock, or a process that was frozen itself would blame the server. */
+const SILENT_TURNS = 6
 
 /**
  * Runs `fn` between BEGIN and COMMIT on one connection; any error of `fn` rolls back and is thrown on.
@@ -25,6 +34,7 @@ export async function inTransaction<T>(
   options: TransactionOptions = {},
 ): Promise<T> {
   const client = await pool.connect()
+  const watch = options.silenceMs === undefined ? undefined : watchSilence(client, options.silenceMs)
   let broken: Error | undefined
   try {
     await client.query(beginning(options))
@@ -39,9 +49,22 @@ export async function inTransaction<T>(
     })
     throw error
   } finally {
+    clearInterval(watch)
     // A connection that cannot roll back is closed, not given to the next.
     client.release(broken)
   }
+}
+
+function watchSilence(client: PoolClient, silenceMs: number): NodeJS.Timeout {
+  // Missing in the types of pg.
+  const { stream } = (client as unknown as { connection: { stream: Socket } }).connection
+  let read = stream.bytesRead
+  let turns = 0
+  return setInterval(() => {
+    turns = stream.bytesRead === read ? turns + 1 : 0
+    read = stream.bytesRead
+    if (turns >= SILENT_TURNS) stream.destroy(new Error(`Postgres said nothing for ${silenceMs / 1000} s`))
+  }, silenceMs / SILENT_TURNS)
 }
 
 function beginning(options: TransactionOptions): string {

@@ -32,6 +32,8 @@ export type LoadOutcome =
 const LOCK_TIMEOUT_MS = 5000
 /** A client that stops in the middle of its transaction must not hold the offsets for ever. */
 const IDLE_IN_TRANSACTION_TIMEOUT_MS = 30_000
+/** The longest statement takes some 100 ms, and waits for locks no longer than the lock timeout. */
+const SILENCE_MS = 60_000
 
 const NOTHING: StoredRows = { stored: [], duplicates: 0, dead: [], collided: false }
 
@@ -51,6 +53,7 @@ export async function load(batches: PreparedBatch[], options: LoadOptions): Prom
     applicationName: LOADING,
     lockTimeoutMs,
     idleInTransactionTimeoutMs: IDLE_IN_TRANSACTION_TIMEOUT_MS,
+    silenceMs: SILENCE_MS,
   })
 }
 
