@@ -1,0 +1,20 @@
+// What `npm run chaos` runs: the machine that attacks the product and then counts.
+import { whyNoJvm } from '../support/kafka-jvm.ts'
+import { runChaos } from './chaos.ts'
+import { parseSettings, type Settings, USAGE } from './settings.ts'
+
+let settings: Settings
+try {
+  settings = parseSettings(process.argv.slice(2))
+} catch (error) {
+  console.error(`${(error as Error).message}\n\n${USAGE}`)
+  process.exit(2)
+}
+const missing = settings.transport === 'kafka' ? whyNoJvm() : null
+if (missing !== null) {
+  console.error(`Apache Kafka cannot be started: ${missing}.`)
+  process.exit(2)
+}
+const interrupted = new AbortController()
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => interrupted.abort())
+process.exit((await runChaos(settings, interrupted.signal)) ? 0 : 1)

@@ -1,0 +1,21 @@
+/** A stream of numbers in [0, 1) that is the same for the same seed (mulberry32). */
+export type Random = () => number
+
+export function randomOf(seed: number): Random {
+  let state = seed >>> 0
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
+  }
+}
+
+export function between(random: Random, low: number, high: number): number {
+  return low + random() * (high - low)
+}
+
+/** One of the items; `share` lies in [0, 1). */
+export function at<T>(items: readonly T[], share: number): T {
+  return items[Math.floor(share * items.length)]!
+}

@@ -1,0 +1,62 @@
+import type { WireEvent } from '@platform-events/contracts'
+
+/** The table, the dead letters or the quarantine. */
+export type Place = 'stored' | 'dead' | 'quarantined'
+
+export interface SentEvent {
+  session: string | undefined
+  stream: string | undefined
+  seq: number | undefined
+  /** Tells events apart by what they carry, not by their id. */
+  n: unknown
+  goesTo: Place
+  acknowledged: boolean
+}
+
+/** Every event that left for the collector, by id, and whether a 202 (or the log itself) has answered for it. */
+export class SentEvents {
+  readonly byId = new Map<string, SentEvent>()
+  /** What the collector refused, by id: none should be. */
+  readonly refused = new Map<string, string>()
+  acknowledged = 0
+
+  send(event: WireEvent, goesTo: Place = 'stored'): void {
+    if (this.byId.has(event.id!)) return
+    const { session_id: session, stream, seq } = event
+    const n = event.properties?.['n']
+    this.byId.set(event.id!, {
+      session: session ?? undefined,
+      stream: stream ?? undefined,
+      seq: seq ?? undefined,
+      ...{ n, goesTo, acknowledged: false },
+    })
+  }
+
+  acknowledge(id: string): void {
+    const event = this.byId.get(id)!
+    if (event.acknowledged) return
+    event.acknowledged = true
+    this.acknowledged++
+  }
+
+  /** All requests that carry events come through here: what they carry and what the answer says is written down. */
+  async post(url: string, init: RequestInit, fetchNow: typeof fetch, goesTo?: Place): Promise<Response> {
+    const { batch } = JSON.parse(init.body as string) as { batch: WireEvent[] }
+    for (const event of batch) this.send(event, goesTo)
+    const response = await fetchNow(url, init)
+    const answer = await response
+      .clone()
+      .json()
+      .catch(() => null)
+    if (response.status !== 202 || answer === null) return response
+    const refused = new Map<number, string>(
+      answer.rejected.map((verdict: { index: number; code: string }) => [verdict.index, verdict.code]),
+    )
+    for (const [index, event] of batch.entries()) {
+      const code = refused.get(index)
+      if (code === undefined) this.acknowledge(event.id!)
+      else this.refused.set(event.id!, code)
+    }
+    return response
+  }
+}

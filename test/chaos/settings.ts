@@ -1,0 +1,37 @@
+import { parseArgs } from 'node:util'
+import type { Transport } from './schedule.ts'
+
+export interface Settings {
+  seed: number
+  minutes: number
+  transport: Transport
+  eventsPerSecond: number
+}
+
+export const USAGE = `npm run chaos -- [--seed 1] [--minutes 3] [--transport local|kafka] [--rate 200] [--brokers 1]
+
+Starts the real processes, sends events through the real tracker, breaks things by the seed, and compares at the end.`
+
+/** @throws Error that says what is wrong with the arguments */
+export function parseSettings(args: string[]): Settings {
+  const text = { type: 'string' } as const
+  const { values } = parseArgs({
+    args,
+    options: { seed: text, minutes: text, transport: text, rate: text, brokers: text },
+  })
+  const number = (name: 'seed' | 'minutes' | 'rate', otherwise: number, most: number): number => {
+    const given = Number(values[name] ?? otherwise)
+    if (!(given >= 0 && given <= most)) throw new Error(`--${name} is a number from 0 to ${most}.`)
+    return given
+  }
+  const transport = values.transport ?? 'local'
+  if (transport !== 'local' && transport !== 'kafka') throw new Error('--transport is local or kafka.')
+  if (values.brokers !== undefined && values.brokers !== '1')
+    throw new Error('--brokers: only 1 can be started as yet.')
+  return {
+    seed: number('seed', Date.now() % 100_000, 2 ** 32 - 1),
+    minutes: number('minutes', 3, 600),
+    transport,
+    eventsPerSecond: number('rate', 200, 2000),
+  }
+}
