@@ -56,6 +56,7 @@ it('imports the rows of a table that was there before, says what stays, and find
      insert into events_internal.platform_events_before (event_type, created_at)
      select 'Before', now() - make_interval(days => n) from generate_series(1, 100) n`,
   )
+  expect(await run('migrate')).toMatchObject({ code: 0, stdout: expect.stringContaining('npx platform-events import') })
   expect(await run('import', '--batch', '0')).toMatchObject({ code: 1, stderr: expect.stringContaining('--batch') })
   const { code, stdout } = await run('import')
   expect({ code, stdout }).toEqual({
