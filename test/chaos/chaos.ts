@@ -34,8 +34,10 @@ export async function runChaos(settings: Settings, interrupted: AbortSignal): Pr
     if (interrupted.aborted) report.line('stopped: everything is ended and removed')
     else report.failed(error)
   } finally {
+    const keepData = !kept && !interrupted.aborted
+    if (keepData) report.kept(system.folder)
     await pool.end()
-    await system.stop(!kept && !interrupted.aborted)
+    await system.stop(keepData)
   }
   return kept
 }
@@ -63,7 +65,8 @@ async function attackAndCompare(
     name: 'given up by a tracker',
     broken: settled ? traffic.lost : [...traffic.lost, 'still waiting'],
   })
-  return report.verdict(verdict, traffic.sent)
+  const deaths = system.processes.reduce((sum, process) => sum + process.deaths.length, 0)
+  return report.verdict(verdict, traffic.sent, deaths)
 }
 
 async function attack(

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Pool } from '@platform-events/postgres'
 
 const DROP = (leaf: string): string => `
@@ -20,6 +21,7 @@ export async function dropEmptyDay(pool: Pool, day: string): Promise<string> {
     } catch (error) {
       why = (error as Error).message
       if (why === 'has rows' || why === 'is not there') break
+      await sleep(500)
     }
   }
   return `${day} kept (${why})`

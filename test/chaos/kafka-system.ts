@@ -74,6 +74,7 @@ export async function startKafkaSystem(onDeath: (name: string, lastWords: string
         database,
         stop,
       },
+      folder: dataDir.path,
       broker: brokerOf(jvm),
       crashPostgres: postgres.crash,
       async addConsumer(ms) {

@@ -39,6 +39,7 @@ export async function startLocalSystem(onDeath: (name: string, lastWords: string
       writeKey: access.write_key,
       databaseUrl: access.database_url,
       sourceId,
+      folder: dataDir.path,
       processes: [standalone],
       door,
       database: null,

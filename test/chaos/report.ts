@@ -11,8 +11,10 @@ export interface Report {
   fault(fault: Fault, says: string, passedOver: boolean): void
   line(text: string): void
   failed(error: unknown): void
-  /** Prints the table. @returns whether every check is good */
-  verdict(verdict: Verdict, sent: SentEvents): boolean
+  /** Prints the table. `deaths`: how often a process ended that nobody had killed. @returns whether every check is good */
+  verdict(verdict: Verdict, sent: SentEvents, deaths: number): boolean
+  /** A failed run leaves its data and logs here. */
+  kept(folder: string): void
 }
 
 const SHOWN_IDS = 10
@@ -52,16 +54,20 @@ export function createReport({ seed, minutes, transport, eventsPerSecond }: Sett
       }
       line(says)
     },
+    kept(folder) {
+      console.log(`Data and logs stay in ${folder}`)
+    },
     failed(error) {
       console.log(`\nThe run could not be brought to its end: ${error instanceof Error ? error.stack : error}`)
       repeat()
     },
-    verdict(verdict, sent) {
+    verdict(verdict, sent, deaths) {
       const row = (name: string, value: string | number, mark = ''): void =>
         console.log(`  ${name.padEnd(42)}${String(value).padStart(10)}  ${mark}`.trimEnd())
       console.log()
       row(`faults (${passed} more passed over)`, faults)
       for (const [kind, times] of [...kinds].sort(([a], [b]) => a.localeCompare(b))) row(`  ${kind}`, times)
+      row('processes ended by themselves', deaths)
       row('events sent', number(sent.byId.size))
       row('acknowledged', number(sent.acknowledged))
       row('stored', number(verdict.stored))

@@ -10,6 +10,8 @@ export interface System {
   /** Straight to Postgres, for those who compare at the end. */
   databaseUrl: string
   sourceId: number
+  /** Data and the output of each process, `<name>.log`. */
+  folder: string
   processes: ManagedProcess[]
   /** Between clients and collectors. */
   door: TcpProxy

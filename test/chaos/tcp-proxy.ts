@@ -20,8 +20,9 @@ export interface TcpProxy {
 export async function startTcpProxy(upstreams: () => number[]): Promise<TcpProxy> {
   const pairs = new Set<[Socket, Socket]>()
   let delayMs = 0
-  let silent = false
-  let noAnswer = false
+  // Counted, because faults overlap: the end of one is not the end of the other.
+  let silent = 0
+  let noAnswer = 0
   let turn = 0
 
   const server = createServer((client) => {
@@ -39,10 +40,10 @@ export async function startTcpProxy(upstreams: () => number[]): Promise<TcpProxy
       socket.on('error', end)
       socket.on('close', end)
     }
-    pass(client, upstream, () => silent)
+    pass(client, upstream, () => silent > 0)
     pass(upstream, client, () => {
-      if (noAnswer) end()
-      return silent || noAnswer
+      if (noAnswer > 0) end()
+      return silent + noAnswer > 0
     })
   })
 
@@ -78,11 +79,11 @@ export async function startTcpProxy(upstreams: () => number[]): Promise<TcpProxy
       delayMs = ms
     },
     silent(on) {
-      silent = on
+      silent += on ? 1 : -1
       if (!on) cut()
     },
     noAnswer(on) {
-      noAnswer = on
+      noAnswer += on ? 1 : -1
     },
     async close() {
       server.close()
