@@ -62,7 +62,8 @@ export class KafkaAppender {
       )
       void this.#discard()
       // Deleted under our feet: the next append should find it.
-      if (isUnknownTopic(err)) await inTime(this.#topic.ensure(this.#partitions), 5000, 'Kafka').catch(() => undefined)
+      if (hasType(err, 'UNKNOWN_TOPIC_OR_PARTITION'))
+        await inTime(this.#topic.ensure(this.#partitions), 5000, 'Kafka').catch(() => undefined)
       throw err
     }
   }
@@ -92,8 +93,13 @@ export class KafkaAppender {
   }
 }
 
-function isUnknownTopic(error: unknown): boolean {
+/** The topic, or the broker, allows no request of this size; a smaller one may do. */
+export function isTooLarge(error: unknown): boolean {
+  return hasType(error, 'MESSAGE_TOO_LARGE') || hasType(error, 'RECORD_LIST_TOO_LARGE')
+}
+
+function hasType(error: unknown, type: string): boolean {
   for (let at = error; at instanceof Error; at = at.cause)
-    if ((at as Error & { type?: string }).type === 'UNKNOWN_TOPIC_OR_PARTITION') return true
+    if ((at as Error & { type?: string }).type === type) return true
   return false
 }

@@ -1,5 +1,6 @@
 import { inTime } from './deadline.ts'
 import type { EventLog, LogRecord } from './event-log.ts'
+import { isTooLarge } from './kafka-producer.ts'
 import { sizeOf } from './kafka-record.ts'
 import type { LocalLog } from './local.ts'
 
@@ -79,7 +80,7 @@ export class Spool {
   async drainSome(withinMs: number): Promise<void> {
     const records = firstOf(this.#local.read(this.#next, REQUEST_BYTES), REQUEST_BYTES)
     if (records.length === 0) return
-    await inTime(this.#kafka.append(records), withinMs, 'Kafka')
+    await inTime(this.#send(records), withinMs, 'Kafka')
     if (this.#closed) return
     this.#next = records.at(-1)!.offset + 1
     const bytes = bytesOf(records)
@@ -94,6 +95,17 @@ export class Spool {
   async close(): Promise<void> {
     this.#closed = true
     await this.#local.close()
+  }
+
+  /** A topic may allow less than the producer sends, and what was acknowledged must not block the way for ever: then in halves, in order. */
+  async #send(records: LogRecord[]): Promise<void> {
+    try {
+      await this.#kafka.append(records)
+    } catch (error) {
+      const halves = isTooLarge(error) ? halvesOf(records) : null
+      if (halves === null) throw error
+      for (const half of halves) await this.#send(half)
+    }
   }
 
   #count(records: LogRecord[]): void {
@@ -121,6 +133,22 @@ function firstOf<Record extends LogRecord>(records: Record[], maxBytes: number):
     return index > 0 && bytes > maxBytes
   })
   return end === -1 ? records : records.slice(0, end)
+}
+
+/** Half of the records, or a record's lines as two records; null: a single event. */
+function halvesOf(records: LogRecord[]): [LogRecord[], LogRecord[]] | null {
+  const [{ key, value, headers }] = records as [LogRecord]
+  if (records.length > 1) {
+    const middle = Math.ceil(records.length / 2)
+    return [records.slice(0, middle), records.slice(middle)]
+  }
+  const lines = value.toString().match(/.*\n/g) ?? []
+  if (lines.length < 2) return null
+  const middle = Math.ceil(lines.length / 2)
+  const part = (some: string[]): LogRecord[] => [
+    { key, value: Buffer.from(some.join('')), headers: { ...headers, events: some.length } },
+  ]
+  return [part(lines.slice(0, middle)), part(lines.slice(middle))]
 }
 
 function bytesOf(records: LogRecord[]): number {

@@ -65,6 +65,7 @@ class SpoolingAppender {
   readonly #answerMs: number
   readonly #queue: AppendQueue<LogRecord>
   readonly #closing = new AbortController()
+  readonly #backoff = new Backoff(100, 2000)
   readonly #draining: Promise<void>
   #wake: () => void = () => undefined
 
@@ -121,10 +122,8 @@ class SpoolingAppender {
 
   async #drain(): Promise<void> {
     const { signal } = this.#closing
-    const backoff = new Backoff(100, 2000)
     while (!signal.aborted) {
       if (this.away === null) {
-        backoff.reset()
         await new Promise<void>((resolve) => {
           this.#wake = resolve
         })
@@ -132,12 +131,11 @@ class SpoolingAppender {
       }
       try {
         await this.#untilClosed(this.#drainOnce())
-        backoff.reset()
       } catch (error) {
         if (signal.aborted) return
         this.away = { since: this.away.since, reason: reasonOf(error) }
         this.#logger.debug({ reason: this.away.reason }, 'Kafka is still away')
-        await backoff.pause(signal)
+        await this.#backoff.pause(signal)
       }
     }
   }
@@ -152,8 +150,13 @@ class SpoolingAppender {
         'Kafka',
       )
     else await this.#spool.drainSome(DRAIN_MS)
-    const slow = performance.now() - begun > this.#answerMs / 2
-    if (slow || this.#spool.waitingBytes > REQUEST_BYTES) return
+    if (performance.now() - begun > this.#answerMs / 2) {
+      // Slow, but it drains. Nobody should wait for such a Kafka again at once.
+      if (this.#spool.empty) await this.#backoff.pause(this.#closing.signal)
+      return
+    }
+    this.#backoff.reset()
+    if (this.#spool.waitingBytes > REQUEST_BYTES) return
     await this.#queue.between(async () => {
       if (!this.#spool.empty) await this.#spool.drainSome(this.#answerMs)
       if (this.#spool.empty) this.#goDirect()
@@ -170,10 +173,15 @@ class SpoolingAppender {
   async #untilClosed(work: Promise<void>): Promise<void> {
     const { signal } = this.#closing
     work.catch(() => undefined)
+    let onAbort = (): void => undefined
     const closed = new Promise<never>((_, reject) => {
-      if (signal.aborted) reject(new Error('closed'))
-      signal.addEventListener('abort', () => reject(new Error('closed')), { once: true })
+      onAbort = () => reject(new Error('closed'))
     })
-    await Promise.race([work, closed])
+    signal.addEventListener('abort', onAbort)
+    try {
+      await Promise.race([work, closed])
+    } finally {
+      signal.removeEventListener('abort', onAbort)
+    }
   }
 }

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { openEventLog } from '@platform-events/event-log'
@@ -263,4 +264,29 @@ describe('a collector whose Kafka is away', () => {
     })
     expect(await metric('collector_spooled_events')).toBe(answers.length - 1)
   })
+
+  it.skipIf(process.platform !== 'linux')(
+    'refuses with 503 while its disk takes nothing, and takes events again after',
+    async () => {
+      collector = await start('collector', { KAFKA_BROKERS: '127.0.0.1:1' })
+      const limit = (bytes: string) => spawnSync('prlimit', ['--pid', String(collector.pid), `--fsize=${bytes}`]).status
+      expect((await post('a', 0)).status).toBe(202)
+      expect(limit('1000:unlimited')).toBe(0)
+      const refused = await vi.waitFor(
+        async () => {
+          const answer = await post('a', 1, 'x'.repeat(20_000))
+          expect(answer.status).toBe(503)
+          return answer
+        },
+        { timeout: 10_000 },
+      )
+      expect(refused.retryAfter).toBe('1')
+      expect(await readyz()).toMatchObject({
+        status: 503,
+        log: { ok: false, detail: expect.stringContaining('the disk') },
+      })
+      expect(limit('unlimited')).toBe(0)
+      await vi.waitFor(async () => expect((await post('a', 2)).status).toBe(202), { timeout: 10_000 })
+    },
+  )
 })
