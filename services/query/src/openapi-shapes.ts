@@ -1,7 +1,11 @@
 import { wireBatchSchema, wireEventSchema } from '@platform-events/contracts/wire-schema'
 import { z } from 'zod'
 import { countsQuery } from './counts.ts'
+import { givingUp, mending, replaying } from './dead-letter-actions.ts'
+import { deadLettersQuery } from './dead-letters.ts'
 import { funnelRequest } from './funnel.ts'
+import { acknowledgement, lossesQuery } from './losses.ts'
+import { deadLetter, deadLetterAnswer, deadLetters, loss } from './openapi-operator-shapes.ts'
 import { tailQuery } from './tail-route.ts'
 
 const time = z.iso.datetime({ offset: true })
@@ -61,6 +65,17 @@ export const SHAPES = {
   TailQuery: schemaOf(tailQuery),
   TailEvent: schemaOf(tailEvent),
   Health: schemaOf(health),
+  LossesQuery: schemaOf(lossesQuery),
+  Losses: schemaOf(z.object({ losses: z.array(loss) })),
+  Acknowledgement: schemaOf(acknowledgement),
+  Acknowledged: schemaOf(z.object({ acknowledged: z.boolean(), loss })),
+  DeadLettersQuery: schemaOf(deadLettersQuery),
+  DeadLetters: schemaOf(deadLetters),
+  DeadLetter: schemaOf(deadLetter),
+  Mending: schemaOf(mending),
+  Replaying: schemaOf(replaying),
+  GivingUp: schemaOf(givingUp),
+  DeadLetterAnswer: schemaOf(deadLetterAnswer),
 }
 
 function schemaOf(shape: z.ZodType): JsonSchema {

@@ -1,7 +1,8 @@
 import { EVENT_ERRORS, REQUEST_ERRORS, type RequestErrorCode } from '@platform-events/contracts'
-import { type JsonSchema, SHAPES } from './openapi-shapes.ts'
+import { OPERATOR_PATHS } from './openapi-operator-paths.ts'
+import { errors, JSON_TYPE, json, parameters, ref } from './openapi-parts.ts'
+import { SHAPES } from './openapi-shapes.ts'
 
-const JSON_TYPE = 'application/json'
 const WRITE_KEY = [{ write_key: [] }, { write_key_basic: [] }, { write_key_query: [] }]
 const READER = [{ bearer: [] }, { session: [] }]
 const READER_ERRORS: RequestErrorCode[] = ['unauthorized', 'forbidden', 'database_unavailable', 'internal']
@@ -108,6 +109,7 @@ export const OPENAPI = {
         responses: { 204: { description: 'Gone.' }, ...errors(['cross_origin']) },
       },
     },
+    ...OPERATOR_PATHS,
     '/openapi.json': { get: { summary: 'This.', responses: { 200: { description: 'OpenAPI 3.1.' } } } },
     '/livez': { get: { summary: 'Whether the process runs.', responses: { 200: { description: 'It does.' } } } },
     '/readyz': {
@@ -144,44 +146,4 @@ export const OPENAPI = {
   },
   'x-errors': REQUEST_ERRORS,
   'x-event-errors': EVENT_ERRORS,
-}
-
-function ref(name: keyof typeof SHAPES | 'Error'): { $ref: string } {
-  return { $ref: `#/components/schemas/${name}` }
-}
-
-function json(description: string, name: keyof typeof SHAPES): object {
-  return { description, content: { [JSON_TYPE]: { schema: ref(name) } } }
-}
-
-/** One response per status, which names the codes that share it. */
-function errors(codes: RequestErrorCode[]): Record<string, object> {
-  const byStatus = groupByStatus(codes)
-  return Object.fromEntries(
-    [...byStatus].map(([status, same]) => [
-      status,
-      {
-        description: same.map((code) => `${code}: ${REQUEST_ERRORS[code].help}`).join('\n'),
-        content: { [JSON_TYPE]: { schema: { ...ref('Error'), properties: { code: { enum: same } } } } },
-      },
-    ]),
-  )
-}
-
-function parameters(query: JsonSchema): object[] {
-  return Object.entries(query.properties ?? {}).map(([name, schema]) => ({
-    name,
-    in: 'query',
-    required: false,
-    schema,
-  }))
-}
-
-function groupByStatus(codes: RequestErrorCode[]): Map<number, RequestErrorCode[]> {
-  const byStatus = new Map<number, RequestErrorCode[]>()
-  for (const code of codes) {
-    const { status } = REQUEST_ERRORS[code]
-    byStatus.set(status, [...(byStatus.get(status) ?? []), code])
-  }
-  return byStatus
 }

@@ -1,5 +1,11 @@
 import { RequestError } from '@platform-events/contracts'
-import { inTransaction, type Pool, type PoolClient, sqlstateOf } from '@platform-events/postgres'
+import {
+  inTransaction,
+  type Pool,
+  type PoolClient,
+  sqlstateOf,
+  type TransactionOptions,
+} from '@platform-events/postgres'
 
 const STATEMENT_TIMEOUT_MS = 15_000
 
@@ -14,13 +20,22 @@ export async function readOnly<T>(
   run: (client: PoolClient) => Promise<T>,
   timeoutMs = STATEMENT_TIMEOUT_MS,
 ): Promise<T> {
+  return await asking(pool, run, { readOnly: true, statementTimeoutMs: timeoutMs })
+}
+
+/** The same for what an operator does, which writes. @throws as `readOnly` */
+export async function readWrite<T>(pool: Pool, run: (client: PoolClient) => Promise<T>): Promise<T> {
+  return await asking(pool, run, { statementTimeoutMs: STATEMENT_TIMEOUT_MS })
+}
+
+async function asking<T>(pool: Pool, run: (client: PoolClient) => Promise<T>, options: TransactionOptions): Promise<T> {
   let begun = false
-  const read = (client: PoolClient): Promise<T> => {
+  const ask = (client: PoolClient): Promise<T> => {
     begun = true
     return run(client)
   }
   try {
-    return await inTransaction(pool, read, { readOnly: true, statementTimeoutMs: timeoutMs })
+    return await inTransaction(pool, ask, options)
   } catch (error) {
     // Whatever went wrong before: the pool's own timeout, say, has no code to be known by.
     throw begun ? asRequestError(error) : unavailable(error)

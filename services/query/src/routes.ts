@@ -7,6 +7,7 @@ import { countEvents } from './counts.ts'
 import { askFunnel } from './funnel.ts'
 import { queryMetrics } from './metrics.ts'
 import { OPENAPI } from './openapi.ts'
+import { operatorRoutes } from './operator-routes.ts'
 import { sessionRoutes } from './session.ts'
 import { createTail } from './tail.ts'
 import { tailRoute } from './tail-route.ts'
@@ -35,6 +36,7 @@ const FUNNEL_BODY_BYTES = 64 * 1024
 /**
  * The paths that answer questions: /v1/counts, /v1/funnel, /v1/events/tail, /v1/session and /openapi.json.
  * The first three want an operator token, the JWT of an admin, or the cookie that /v1/session makes of an operator token.
+ * What operators do about loss events and dead letters is in operator-routes.ts.
  */
 export function queryRoutes(options: QueryOptions): FastifyPluginAsync {
   const { pool, logger } = options
@@ -49,6 +51,10 @@ export function queryRoutes(options: QueryOptions): FastifyPluginAsync {
 
     app.get('/openapi.json', async () => OPENAPI)
     await app.register(sessionRoutes({ authenticator, clock, sessionKey }))
+    await app.register(async (operated) => {
+      readAnythingAsJson(operated)
+      await operated.register(operatorRoutes(pool, authenticator))
+    })
     await app.register(async (guarded) => {
       readAnythingAsJson(guarded)
       guarded.addHook('onRequest', async (request, reply) => {
