@@ -25,6 +25,7 @@ import {
 import { buildTrackerModule, buildTrackerScript } from '@platform-events/tracker/bundle'
 import { type Access, ensureAccess } from './access.ts'
 import { type Foundation, openFoundation } from './foundation.ts'
+import { kafkaNote } from './kafka-note.ts'
 import { logTrim } from './log-trim.ts'
 import type { Settings } from './settings.ts'
 
@@ -41,7 +42,7 @@ export async function startStandalone(settings: Settings, logger: Logger): Promi
   try {
     const { access, notes, components } = await buildParts(settings, foundation, logger)
     const running = await startComponents([foundation, ...components], logger)
-    return { running, access, notes: [...foundation.database.notes, ...notes] }
+    return { running, access, notes: [...foundation.database.notes, ...notes, ...(await kafkaNote(foundation.log))] }
   } catch (error) {
     await foundation.stop()
     throw error
