@@ -85,7 +85,9 @@ const PERFORM: Record<FaultKind, Perform> = {
     for (const event of good) traffic.sent.send(event)
     for (const event of bad) traffic.sent.send(event, 'dead')
     const over = system.appendToLog([record], lastsMs).then((how) => {
-      if (!how.startsWith('passed')) for (const { id } of [...good, ...bad]) traffic.sent.acknowledge(id!)
+      for (const { id } of [...good, ...bad])
+        if (how.startsWith('passed over')) traffic.sent.byId.delete(id!)
+        else traffic.sent.acknowledge(id!)
       return how
     })
     return { says: 'log: a record with 2 good lines, 2 that are no event, 1 that jsonb refuses', over }

@@ -81,7 +81,7 @@ export async function startKafkaSystem(onDeath: (name: string, lastWords: string
         const consumer = await start('consumer', ++added)
         await sleep(3000 + ms)
         const code = await consumer.stop()
-        return `${consumer.name} joined and left ${code === 0 ? 'in order' : `with exit code ${code}`}`
+        return `${consumer.name} joined and left ${code === 0 ? 'in order' : `by ${code}`}`
       },
       async appendToLog(records) {
         for (;;) {

@@ -13,8 +13,8 @@ export interface ManagedProcess {
   kill(downMs: number, whileDown?: () => Promise<void>): Promise<void>
   /** SIGSTOP, and after a while SIGCONT. */
   freeze(ms: number): Promise<void>
-  /** SIGTERM, as an operator does it; resolves with the exit code (null: it had to be killed after 30 s). */
-  stop(): Promise<number | null>
+  /** SIGTERM, as an operator does it; resolves with the exit code, or the signal where it ended by one (SIGKILL after 30 s). */
+  stop(): Promise<number | NodeJS.Signals | null>
   /** Ends that nobody caused: what it said last. */
   deaths: string[]
 }
@@ -96,7 +96,7 @@ export function startManaged(options: ProcessOptions): ManagedProcess {
       const late = setTimeout(() => child.kill('SIGKILL'), 30_000)
       await end('SIGTERM')
       clearTimeout(late)
-      return child.exitCode
+      return child.exitCode ?? child.signalCode
     },
   }
 }
