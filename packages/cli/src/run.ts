@@ -1,7 +1,9 @@
 import { parseArgs } from 'node:util'
 import { countsVerb } from './counts.ts'
+import { deadVerb } from './dead.ts'
 import { funnelVerb } from './funnel.ts'
 import { importVerb } from './import.ts'
+import { lossesVerb } from './losses.ts'
 import { migrateVerb } from './migrate.ts'
 import { retentionVerb } from './retention.ts'
 import { sqlVerb } from './sql.ts'
@@ -12,6 +14,8 @@ const VERBS: Record<string, Verb> = {
   counts: countsVerb,
   funnel: funnelVerb,
   tail: tailVerb,
+  losses: lossesVerb,
+  dead: deadVerb,
   sql: sqlVerb,
   migrate: migrateVerb,
   import: importVerb,
