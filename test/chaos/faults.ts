@@ -5,7 +5,7 @@ import { dayFromToday, eventsAt, poisonedRecord } from './made-events.ts'
 import type { ManagedProcess } from './managed-process.ts'
 import { at } from './random.ts'
 import type { Fault, FaultKind } from './schedule.ts'
-import type { System } from './system.ts'
+import type { Broker, System } from './system.ts'
 import type { TcpProxy } from './tcp-proxy.ts'
 import type { Traffic } from './traffic.ts'
 
@@ -51,18 +51,21 @@ const PERFORM: Record<FaultKind, Perform> = {
     says: `one more consumer for ${seconds(lastsMs)}: two rebalances`,
     over: system.addConsumer!(lastsMs),
   }),
-  broker_kill: ({ lastsMs }, { system }) => ({
-    says: `broker: SIGKILL, started again after ${seconds(lastsMs)}`,
-    over: system.broker!.kill(lastsMs).then(nothing),
-  }),
-  broker_stop: ({ lastsMs }, { system }) => ({
-    says: `broker: stopped in order, started again after ${seconds(lastsMs)}`,
-    over: system.broker!.stop(lastsMs).then(nothing),
-  }),
-  broker_freeze: ({ lastsMs }, { system }) => ({
-    says: `broker: SIGSTOP for ${seconds(lastsMs)}`,
-    over: system.broker!.freeze(lastsMs).then(nothing),
-  }),
+  broker_kill: ({ lastsMs }, { system }) =>
+    onBroker(system, (broker) => ({
+      says: `broker: SIGKILL, started again after ${seconds(lastsMs)}`,
+      over: broker.kill(lastsMs).then(nothing),
+    })),
+  broker_stop: ({ lastsMs }, { system }) =>
+    onBroker(system, (broker) => ({
+      says: `broker: stopped in order, started again after ${seconds(lastsMs)}`,
+      over: broker.stop(lastsMs).then(nothing),
+    })),
+  broker_freeze: ({ lastsMs }, { system }) =>
+    onBroker(system, (broker) => ({
+      says: `broker: SIGSTOP for ${seconds(lastsMs)}`,
+      over: broker.freeze(lastsMs).then(nothing),
+    })),
   postgres_immediate: ({ lastsMs }, { system }) => ({
     says: `Postgres: SIGQUIT (-m immediate), crash recovery ${seconds(system.database ? lastsMs : 0)} later`,
     over: system.crashPostgres(lastsMs).then(nothing),
@@ -131,6 +134,11 @@ function onProcess({ target }: Fault, { processes }: System, act: (target: Manag
   const chosen = at(processes, target)
   if (chosen.state() === 'up') return act(chosen)
   return { says: `${chosen.name} is ${chosen.state()} already: passed over`, over: nothing(), passedOver: true }
+}
+
+function onBroker({ broker }: System, act: (broker: Broker) => Performed): Performed {
+  if (!broker!.busy()) return act(broker!)
+  return { says: 'the broker is away already: passed over', over: nothing(), passedOver: true }
 }
 
 function cut(between: string, proxy: TcpProxy): Performed {

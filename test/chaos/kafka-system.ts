@@ -147,19 +147,28 @@ async function prepareDatabase(url: string): Promise<{ writeKey: string; sourceI
 }
 
 function brokerOf(jvm: JvmBroker): Broker {
+  let busy = false
+  const alone = async (work: () => Promise<void>): Promise<void> => {
+    busy = true
+    await work().finally(() => {
+      busy = false
+    })
+  }
   const down = async (signal: 'SIGKILL' | 'SIGTERM', ms: number): Promise<void> => {
     await stopJvmBroker(jvm, signal)
     await sleep(ms)
     await startJvmBroker(jvm)
   }
   return {
-    kill: (ms) => down('SIGKILL', ms),
-    stop: (ms) => down('SIGTERM', ms),
-    async freeze(ms) {
-      signalJvmBroker(jvm, 'SIGSTOP')
-      await sleep(ms)
-      signalJvmBroker(jvm, 'SIGCONT')
-    },
+    busy: () => busy,
+    kill: (ms) => alone(() => down('SIGKILL', ms)),
+    stop: (ms) => alone(() => down('SIGTERM', ms)),
+    freeze: (ms) =>
+      alone(async () => {
+        signalJvmBroker(jvm, 'SIGSTOP')
+        await sleep(ms)
+        signalJvmBroker(jvm, 'SIGCONT')
+      }),
   }
 }
 

@@ -54,7 +54,9 @@ export function startManaged(options: ProcessOptions): ManagedProcess {
 
   async function died(how: number | NodeJS.Signals | null): Promise<void> {
     const lines = readFileSync(logFile, 'utf8').trimEnd().split('\n')
-    const lastWords = `${how}: ${lines.at(-1)?.slice(0, 160) ?? ''}`
+    // What is meant for people is no JSON.
+    const said = lines.findLast((line) => !line.startsWith('{')) ?? lines.at(-1)!
+    const lastWords = `${how}: ${said.slice(0, 160)}`
     deaths.push(lastWords)
     options.onDeath(name, lastWords)
     await sleep(RESTART_PAUSE_MS)

@@ -29,6 +29,8 @@ export interface System {
 }
 
 export interface Broker {
+  /** Not while another of these is under way: a second broker would start in the folder of the first. */
+  busy(): boolean
   kill(downMs: number): Promise<void>
   stop(downMs: number): Promise<void>
   freeze(ms: number): Promise<void>

@@ -1,0 +1,31 @@
+import { execFile } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import { expect, test } from 'vitest'
+import { whyNoJvm } from '../support/kafka-jvm.ts'
+
+const root = fileURLToPath(new URL('../..', import.meta.url))
+
+/** The attacker for half a minute. What it printed is the message where it fails. */
+function chaos(...args: string[]): Promise<string> {
+  return new Promise((resolve, reject) =>
+    execFile(process.execPath, ['infra/run.mjs', 'chaos', ...args], { cwd: root }, (error, stdout, stderr) =>
+      error === null ? resolve(stdout) : reject(new Error(`${stdout}${stderr}`)),
+    ),
+  )
+}
+
+test('local: one process, killed, frozen and cut off', { timeout: 180_000 }, async () => {
+  expect(await chaos('--seed', '12', '--minutes', '0.4', '--rate', '100', '--transport', 'local')).toContain(
+    'Nothing lost, nothing twice.',
+  )
+})
+
+test('Kafka: two collectors, two consumers, a broker and a Postgres under attack', {
+  timeout: 240_000,
+}, async (context) => {
+  const missing = whyNoJvm()
+  context.skip(missing !== null, missing ?? '')
+  expect(await chaos('--seed', '12', '--minutes', '0.4', '--rate', '100', '--transport', 'kafka')).toContain(
+    'Nothing lost, nothing twice.',
+  )
+})
