@@ -28,6 +28,7 @@ export class KafkaAppender {
   readonly #logger: Logger
   readonly #queue: AppendQueue<Message>
   #producer: Promise<Producer> | undefined
+  #failed = false
 
   constructor(kafka: Kafka, topic: KafkaTopic, partitions: number, logger: Logger) {
     this.#kafka = kafka
@@ -55,11 +56,14 @@ export class KafkaAppender {
   async #write(messages: Message[], withinMs: number): Promise<void> {
     try {
       await inTime(this.#send(messages), withinMs, 'Kafka')
+      this.#failed = false
     } catch (err) {
-      this.#logger.warn(
+      // Once an outage: whoever drains a spool tries every few seconds.
+      this.#logger[this.#failed ? 'debug' : 'warn'](
         { err, topic: this.#topic.name, records: messages.length },
         'not appended, the producer is built anew',
       )
+      this.#failed = true
       void this.#discard()
       // Deleted under our feet: the next append should find it.
       if (hasType(err, 'UNKNOWN_TOPIC_OR_PARTITION'))

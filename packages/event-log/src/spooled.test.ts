@@ -263,11 +263,17 @@ describe('the spool', () => {
   })
 })
 
-it('ends in time while Kafka is frozen, and leaves what it acknowledged in the spool', async () => {
+it.each([
+  { when: 'before that is known', probed: false },
+  { when: 'while the drain waits for it', probed: true },
+])('ends in time while Kafka is frozen, $when, and leaves what it acknowledged in the spool', async ({ probed }) => {
   await open()
   await direct()
   kafka.state = 'frozen'
   const { ids, done } = appendMany(5)
+  // The first append that waits for it, then the drain.
+  const asked = kafka.asked
+  if (probed) await vi.waitFor(() => expect(kafka.asked).toBe(asked + 2), within)
   const begun = performance.now()
   await Promise.all([log.close(), done])
   expect(performance.now() - begun).toBeLessThan(3000)
