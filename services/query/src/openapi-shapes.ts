@@ -50,7 +50,10 @@ const tailEvent = z.object({
 
 const health = z.object({
   ok: z.boolean(),
-  parts: z.record(z.string(), z.object({ ok: z.boolean(), detail: z.string().optional() })),
+  parts: z.record(
+    z.string(),
+    z.object({ ok: z.boolean(), degraded: z.boolean().optional(), detail: z.string().optional() }),
+  ),
 })
 
 /** JSON Schemas of everything that crosses the wire. */
