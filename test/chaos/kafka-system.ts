@@ -49,7 +49,8 @@ export async function startKafkaSystem(onDeath: (name: string, lastWords: string
       const managed = startManaged({
         ...{ name, port: await freePort(), cwd: join(root, 'services', service), logs: dataDir.path, onDeath },
         args: ['--import', 'tsx', 'src/main.ts'],
-        env: { ...env, DATA_DIR: folder },
+        // One collector's spool is so small that a longer outage of the broker fills it.
+        env: { ...env, DATA_DIR: folder, SPOOL_MAX_BYTES: String((name === 'collector-2' ? 1 : 1024) * 1024 ** 2) },
       })
       releases.push(() => managed.stop())
       return managed

@@ -37,6 +37,8 @@ const SESSION_MAP = `
   full join events_internal.session_users mapped using (session_id)
   where raw.user_id is distinct from mapped.user_id`
 
+const LOSSES = `select reason, topic, topic_partition, stored_offset, resumed_offset from events_internal.loss_events`
+
 /** Compares what was sent and acknowledged with what lies in Postgres, id by id. */
 export async function reachVerdict(pool: Pool, sent: SentEvents): Promise<Verdict> {
   const stored = (await pool.query<StoredRow>(STORED)).rows
@@ -80,8 +82,9 @@ export async function reachVerdict(pool: Pool, sent: SentEvents): Promise<Verdic
       },
       {
         name: 'sessions mapped to a wrong user',
-        broken: (await pool.query(SESSION_MAP)).rows.map((row) => JSON.stringify(row)),
+        broken: await rowsInWords(pool, SESSION_MAP),
       },
+      { name: 'losses that the consumer reported', broken: await rowsInWords(pool, LOSSES) },
     ],
   }
 }
@@ -101,6 +104,10 @@ export async function progress(pool: Pool, sent: SentEvents): Promise<{ missing:
 
 async function idsOf(pool: Pool, sql: string): Promise<Set<string>> {
   return new Set((await pool.query<{ id: string }>(sql)).rows.map(({ id }) => id))
+}
+
+async function rowsInWords(pool: Pool, sql: string): Promise<string[]> {
+  return (await pool.query(sql)).rows.map((row) => JSON.stringify(row))
 }
 
 function repeated(rows: StoredRow[]): string[] {
