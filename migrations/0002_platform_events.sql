@@ -95,7 +95,7 @@ create table public.platform_events (
   event_type text not null,
   user_id uuid,
   session_id text,
-  properties jsonb not null default '{}',
+  properties jsonb default '{}',
   created_at timestamptz not null default now(),
   received_at timestamptz not null default now(),
   source_id smallint not null default 0,

@@ -62,12 +62,15 @@ begin
   day := (newest at time zone 'UTC')::date;
   perform events_internal.create_day(day);
 
-  -- FOR SHARE: a foreign key that sets user_id null waits for us, and the trigger on auth.users after it sees our rows.
+  -- A foreign key that sets user_id null waits for us, and the trigger on auth.users after it sees our rows. Locking the table, not
+  -- its rows: the deletion takes those in an order of its own, and each would wait for the other (40P01: seen).
+  lock table events_internal.platform_events_before in share mode;
+
   -- The session map goes first and in the order of the consumer's locks; the insert trigger then finds nothing left to do in it,
   -- and counts what was really inserted.
   with batch as materialized (
     select b.id, b.event_type::text as event_type, b.session_id::text as session_id, b.created_at,
-           coalesce(b.properties, '{}') as properties,
+           b.properties,
            case when exists (select from auth.users u where u.id = b.user_id and u.deleted_at is not null) then null
                 else b.user_id end as user_id,
            pg_catalog.octet_length(b.event_type) <= 2000 and coalesce(pg_catalog.octet_length(b.session_id), 0) <= 2000 as fits
@@ -75,7 +78,6 @@ begin
     where b.created_at >= day::timestamp at time zone 'UTC'
       and b.created_at <= place.created_at and (b.created_at, b.id) < (place.created_at, place.id)
     order by b.created_at desc, b.id desc limit p_batch
-    for share of b
   ), sessions as (
     insert into events_internal.session_users as s (session_id, session_key, user_id, user_key, first_created_at, first_id)
     select distinct on (b.session_id collate "C")

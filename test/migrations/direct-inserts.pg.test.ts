@@ -44,6 +44,12 @@ describe.each(EACH_KIND)('what the customer does with the table, on $name', (gro
     expect(await sqlstate(insert({ role: 'authenticated' }, { user_id: ben, session_id: 's' }))).toBe('42501')
   })
 
+  it('takes properties that are null, as the column always did', async () => {
+    await asCaller(database.superuser, guest, (ask) =>
+      ask(`insert into public.platform_events (event_type, session_id, properties) values ('A', 's-null', null)`),
+    )
+  })
+
   it.each(['source_id', 'actor_key', 'received_at', 'raw_created_at', 'stream', 'seq'])(
     'refuses %s from the API roles',
     async (column) => {

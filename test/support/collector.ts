@@ -35,7 +35,7 @@ export interface TestCollector {
   counted(metric: string, labels?: Record<string, string>): Promise<number>
 }
 
-export interface TestAnswer {
+interface TestAnswer {
   status: number
   headers: Record<string, unknown>
   body: IngestAnswer & ErrorBody
