@@ -23,6 +23,7 @@ const TICK_MS = 100
 const EVENTS_A_SESSION = 60
 const TYPES = ['SearchStarted', 'ProfessionalViewed', 'CheckoutStarted', 'BookingConfirmed'] as const
 const KEPT_BODIES = 400
+const RETRY_MS = 3000
 
 export function startTraffic(options: {
   url: string
@@ -60,6 +61,11 @@ export function startTraffic(options: {
     for (let made = 0; made < events; made++) at(visitors, random()).track(at(TYPES, random()), n++)
   }, TICK_MS)
 
+  // As a browser that comes online again: nobody waits out a backoff of up to a minute.
+  const retry = setInterval(() => {
+    for (const { tracker } of visitors) void tracker.flushAnalytics(0)
+  }, RETRY_MS)
+
   async function postOnce(body: string, goesTo?: Place): Promise<boolean> {
     const init = { method: 'POST', body, signal: AbortSignal.timeout(10_000) }
     return sent.post(endpoint, init, realFetch, goesTo).then(
@@ -85,8 +91,8 @@ export function startTraffic(options: {
     },
     async finish(withinMs) {
       clearInterval(timer)
+      clearInterval(retry)
       const deadline = Date.now() + withinMs
-      // Each call sends at once, even within a backoff of up to a minute.
       const flush = async ({ tracker }: Visitor): Promise<boolean> => {
         while (Date.now() < deadline) if (await tracker.flushAnalytics(2000)) return true
         return false
