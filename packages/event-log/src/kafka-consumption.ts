@@ -1,4 +1,4 @@
-import { Backoff } from './backoff.ts'
+import { Backoff } from '@platform-events/runtime'
 import type { Consumption } from './event-log.ts'
 import { KafkaSession, type SessionOptions } from './kafka-session.ts'
 

@@ -1,6 +1,5 @@
-import type { Logger } from '@platform-events/runtime'
+import { Backoff, type Logger } from '@platform-events/runtime'
 import type { EachBatchPayload, KafkaMessage } from 'kafkajs'
-import { Backoff } from './backoff.ts'
 import type { ConsumeOptions, RecordBatch, TopicPartition } from './event-log.ts'
 import { eventsOf, fromMessage } from './kafka-record.ts'
 import type { Watermarks } from './kafka-topic.ts'

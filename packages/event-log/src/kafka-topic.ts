@@ -1,6 +1,5 @@
-import type { Logger } from '@platform-events/runtime'
+import { Backoff, type Logger } from '@platform-events/runtime'
 import kafkajs, { type Admin, type Kafka } from 'kafkajs'
-import { Backoff } from './backoff.ts'
 import { inTime } from './deadline.ts'
 import type { TopicPartition } from './event-log.ts'
 import { askTopicIdentity } from './kafka-topic-id.ts'

@@ -1,5 +1,4 @@
-import { type Logger, reasonOf } from '@platform-events/runtime'
-import { Backoff } from './backoff.ts'
+import { Backoff, type Logger, reasonOf } from '@platform-events/runtime'
 import { inTime } from './deadline.ts'
 import { type ConsumeOptions, type Consumption, type EventLog, LogUnavailableError } from './event-log.ts'
 

@@ -1,5 +1,4 @@
-import type { Logger } from '@platform-events/runtime'
-import { Backoff } from './backoff.ts'
+import { Backoff, type Logger } from '@platform-events/runtime'
 import type { ConsumedRecord, ConsumeOptions, Consumption, TopicPartition } from './event-log.ts'
 import { decodeRecord, eventsOf } from './local-record.ts'
 

@@ -1,6 +1,5 @@
-import { type Logger, reasonOf } from '@platform-events/runtime'
+import { Backoff, type Logger, reasonOf } from '@platform-events/runtime'
 import { AppendQueue } from './append-queue.ts'
-import { Backoff } from './backoff.ts'
 import { inTime } from './deadline.ts'
 import { type EventLog, type LogRecord, LogUnavailableError } from './event-log.ts'
 import { sizeOf } from './kafka-record.ts'

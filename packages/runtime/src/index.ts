@@ -1,3 +1,4 @@
+export { Backoff } from './backoff.ts'
 export {
   commonSettings,
   databaseSettings,

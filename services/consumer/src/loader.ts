@@ -1,6 +1,5 @@
 import { classify, type ErrorClass, sqlstateOf } from '@platform-events/postgres'
-import { type Logger, reasonOf } from '@platform-events/runtime'
-import { Backoff } from './backoff.ts'
+import { Backoff, type Logger, reasonOf } from '@platform-events/runtime'
 import { FrozenPredecessorError } from './blockers.ts'
 import { type AskForDay, daysOf } from './days.ts'
 import { DeadStreak, DeadStreakError } from './dead-streak.ts'
