@@ -94,7 +94,11 @@ async function tell(fault: Fault, { says, over, passedOver }: Performed, report:
 }
 
 function rejectsOn(signal: AbortSignal): Promise<never> {
-  return new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason), { once: true }))
+  return new Promise((_, reject) => {
+    const stop = (): void => reject(signal.reason)
+    if (signal.aborted) stop()
+    signal.addEventListener('abort', stop, { once: true })
+  })
 }
 
 async function untilQuiet(pool: Pool, traffic: Traffic, interrupted: AbortSignal): Promise<void> {
