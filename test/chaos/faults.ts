@@ -68,7 +68,7 @@ const PERFORM: Record<FaultKind, Perform> = {
     })),
   postgres_immediate: ({ lastsMs }, { system }) => ({
     says: `Postgres: SIGQUIT (-m immediate), crash recovery ${seconds(system.database ? lastsMs : 0)} later`,
-    over: system.crashPostgres(lastsMs).then(nothing),
+    over: system.crashPostgres(lastsMs),
   }),
   door_cut: (_, { system }) => cut('clients and collector', system.door),
   door_slow: (fault, { system }) => slow('clients and collector', system.door, fault),

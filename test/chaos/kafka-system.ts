@@ -112,7 +112,7 @@ async function startPostgres(folder: string) {
   return {
     url: server.connectionString,
     port: server.port,
-    async crash(downMs: number): Promise<void> {
+    async crash(downMs: number): Promise<undefined> {
       await restarted
       const dead = new Promise<void>((resolve) => {
         died = resolve

@@ -47,8 +47,11 @@ export async function startLocalSystem(onDeath: (name: string, lastWords: string
       addConsumer: null,
       // The process starts its Postgres again by itself.
       async crashPostgres() {
-        const pid = await readFile(join(dataDir.path, 'postgres', 'postmaster.pid'), 'utf8')
-        process.kill(Number.parseInt(pid, 10), 'SIGQUIT')
+        const file = join(dataDir.path, 'postgres', 'postmaster.pid')
+        const pid = Number.parseInt(await readFile(file, 'utf8').catch(() => ''), 10)
+        if (Number.isNaN(pid)) return 'passed over: it is away already'
+        process.kill(pid, 'SIGQUIT')
+        return undefined
       },
       async appendToLog(records, downMs) {
         if (standalone.state() !== 'up') return 'passed over: the process is down or frozen'

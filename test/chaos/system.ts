@@ -19,7 +19,7 @@ export interface System {
   database: TcpProxy | null
   broker: Broker | null
   /** Ends Postgres by SIGQUIT (`pg_ctl stop -m immediate`); it comes back with crash recovery after `downMs`. */
-  crashPostgres(downMs: number): Promise<void>
+  crashPostgres(downMs: number): Promise<string | undefined>
   /** Adds a consumer and takes it away again; null where there is but one. */
   addConsumer: ((ms: number) => Promise<string>) | null
   /** Puts records straight into the log, past the collector's checks; resolves when they are durable. */
