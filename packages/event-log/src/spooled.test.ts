@@ -168,19 +168,20 @@ describe('while Kafka is away', () => {
   })
 
   it('goes on spooling while Kafka answers slowly, and drains all the same', async () => {
-    await open({ answerMs: 100 })
+    await open({ answerMs: 300 })
     await direct()
-    kafka.delayMs = 150
+    kafka.delayMs = 400
     const ids: string[] = []
-    const slow: number[] = []
-    while (log.spool().drainedEvents < 500) {
+    let heldUp = 0
+    while (log.spool().drainedEvents < 800) {
       const begun = performance.now()
       const { ids: more, done } = appendMany(1)
       await done
       ids.push(...more)
-      if (performance.now() - begun > 95) slow.push(performance.now() - begun)
+      if (performance.now() - begun > 280) heldUp += 1
     }
-    expect(slow.length).toBeLessThan(4)
+    // One was, by which it is known that Kafka is slow.
+    expect(heldUp).toBeLessThan(4)
     kafka.delayMs = 0
     await direct()
     expect(firstTaken()).toEqual(ids)
