@@ -78,7 +78,7 @@ async function attack(
   const begun = Date.now()
   const forMs = settings.minutes * 60_000
   const underWay: Promise<unknown>[] = []
-  for (const fault of schedule(settings.seed, settings.transport, forMs)) {
+  for (const fault of schedule(settings.seed, settings.transport, forMs, settings.everySeconds * 1000)) {
     await sleep(Math.max(0, begun + fault.atMs - Date.now()), undefined, { signal: interrupted })
     underWay.push(tell(fault, perform(fault, field), report))
   }

@@ -19,8 +19,8 @@ export interface Report {
 
 const SHOWN_IDS = 10
 
-export function createReport({ seed, minutes, transport, eventsPerSecond }: Settings): Report {
-  const again = `npm run chaos -- --seed ${seed} --minutes ${minutes} --transport ${transport} --rate ${eventsPerSecond}`
+export function createReport({ seed, minutes, transport, eventsPerSecond, everySeconds }: Settings): Report {
+  const again = `npm run chaos -- --seed ${seed} --minutes ${minutes} --transport ${transport} --rate ${eventsPerSecond} --every ${everySeconds}`
   const kinds = new Map<string, number>()
   let begun = Date.now()
   let counts = (): string => ''
@@ -39,7 +39,9 @@ export function createReport({ seed, minutes, transport, eventsPerSecond }: Sett
   return {
     line,
     begin() {
-      console.log(`Seed ${seed}, ${minutes} min, transport ${transport}, ${eventsPerSecond} events/s. Starting …`)
+      console.log(
+        `Seed ${seed}, ${minutes} min, transport ${transport}, ${eventsPerSecond} events/s, a fault every ${everySeconds} s. Starting …`,
+      )
     },
     started(sent, { processes }) {
       begun = Date.now()

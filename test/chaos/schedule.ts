@@ -37,18 +37,17 @@ export interface Fault {
   lastsMs: number
 }
 
-const EVERY_MS = 3000
 const QUIET_START_MS = 2000
 
-/** The faults of a run, by its seed alone: one every 3 s on average, each lasting 0.5 to 8 s, so that they overlap. */
-export function schedule(seed: number, transport: Transport, forMs: number): Fault[] {
+/** The faults of a run, by its seed alone: one every 3 s on average unless told, each lasting 0.5 to 8 s, so that they overlap. */
+export function schedule(seed: number, transport: Transport, forMs: number, everyMs = 3000): Fault[] {
   const random = randomOf(seed)
   const kinds = Object.entries(WEIGHTS).flatMap(([kind, weight]) =>
     Array<FaultKind>(weight[transport]).fill(kind as FaultKind),
   )
   const faults: Fault[] = []
   for (let atMs = QUIET_START_MS; ; ) {
-    atMs += -Math.log(1 - random()) * EVERY_MS
+    atMs += -Math.log(1 - random()) * everyMs
     if (atMs >= forMs) return faults
     const kind = kinds[Math.floor(random() * kinds.length)]!
     faults.push({ atMs: Math.round(atMs), kind, target: random(), lastsMs: Math.round(between(random, 500, 8000)) })

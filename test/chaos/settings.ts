@@ -6,9 +6,11 @@ export interface Settings {
   minutes: number
   transport: Transport
   eventsPerSecond: number
+  /** Between two faults, on average. */
+  everySeconds: number
 }
 
-export const USAGE = `npm run chaos -- [--seed 1] [--minutes 3] [--transport local|kafka] [--rate 200] [--brokers 1]
+export const USAGE = `npm run chaos -- [--seed 1] [--minutes 3] [--transport local|kafka] [--rate 200] [--every 3] [--brokers 1]
 
 Starts the real processes, sends events through the real tracker, breaks things by the seed, and compares at the end.`
 
@@ -17,9 +19,9 @@ export function parseSettings(args: string[]): Settings {
   const text = { type: 'string' } as const
   const { values } = parseArgs({
     args,
-    options: { seed: text, minutes: text, transport: text, rate: text, brokers: text },
+    options: { seed: text, minutes: text, transport: text, rate: text, every: text, brokers: text },
   })
-  const number = (name: 'seed' | 'minutes' | 'rate', otherwise: number, most: number): number => {
+  const number = (name: 'seed' | 'minutes' | 'rate' | 'every', otherwise: number, most: number): number => {
     const given = Number(values[name] ?? otherwise)
     if (!(given >= 0 && given <= most)) throw new Error(`--${name} is a number from 0 to ${most}.`)
     return given
@@ -33,5 +35,6 @@ export function parseSettings(args: string[]): Settings {
     minutes: number('minutes', 3, 600),
     transport,
     eventsPerSecond: number('rate', 200, 2000),
+    everySeconds: Math.max(0.1, number('every', 3, 600)),
   }
 }
