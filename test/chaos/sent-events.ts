@@ -7,6 +7,9 @@ export interface SentEvent {
   session: string | undefined
   stream: string | undefined
   seq: number | undefined
+  eventType: string
+  user: string | undefined
+  createdAt: string | undefined
   /** Tells events apart by what they carry, not by their id. */
   n: unknown
   goesTo: Place
@@ -22,12 +25,14 @@ export class SentEvents {
 
   send(event: WireEvent, goesTo: Place = 'stored'): void {
     if (this.byId.has(event.id!)) return
-    const { session_id: session, stream, seq } = event
+    const { session_id: session, stream, seq, event_type: eventType, user_id: user, created_at: createdAt } = event
     const n = event.properties?.['n']
     this.byId.set(event.id!, {
       session: session ?? undefined,
       stream: stream ?? undefined,
       seq: seq ?? undefined,
+      user: user ?? undefined,
+      ...{ eventType, createdAt },
       ...{ n, goesTo, acknowledged: false },
     })
   }

@@ -21,10 +21,13 @@ interface StoredRow {
   stream: string | null
   seq: number | null
   n: unknown
+  event_type: string
+  user_id: string | null
+  created_at: Date
 }
 
 const STORED = `
-  select id, session_id, stream, seq, properties -> 'n' as n
+  select id, event_type, user_id, session_id, stream, seq, created_at, properties -> 'n' as n
   from public.platform_events
   order by session_id, created_at, id`
 
@@ -122,7 +125,11 @@ function differs(row: StoredRow, sent: SentEvents): boolean {
     row.session_id !== (event.session ?? null) ||
     row.stream !== (event.stream ?? null) ||
     row.seq !== (event.seq ?? null) ||
-    row.n !== event.n
+    row.n !== event.n ||
+    row.event_type !== event.eventType ||
+    row.user_id !== (event.user ?? null) ||
+    // The clocks of the trackers are right: theirs is the time. The others' is corrected.
+    (row.stream !== null && event.createdAt !== undefined && row.created_at.getTime() !== Date.parse(event.createdAt))
   )
 }
 
