@@ -174,7 +174,8 @@ describe('a collector whose Kafka is away', () => {
     await drained()
     const answers = await load.stop()
     expect(answers.filter(({ status }) => status !== 202)).toEqual([])
-    expect(slowest(answers)).toBeLessThan(5000)
+    // It is known to be away after 2 s.
+    expect(slowest(answers)).toBeLessThan(3500)
     expect(await metric('collector_spool_drained_events_total')).toBeGreaterThan(1000)
     await expectAllInOrder(answers)
     await vi.waitFor(
@@ -228,7 +229,8 @@ describe('a collector whose Kafka is away', () => {
     await drained()
     const answers = await load.stop()
     expect(answers.filter(({ status }) => status !== 202)).toEqual([])
-    expect(slowest(answers)).toBeLessThan(5000)
+    // It is known to be away after 2 s.
+    expect(slowest(answers)).toBeLessThan(3500)
     await expectAllInOrder(answers)
   }, 150_000)
 
