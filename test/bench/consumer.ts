@@ -18,7 +18,7 @@ import { createLogger, createMetrics } from '@platform-events/runtime'
 import { ActorKeys } from '../../services/consumer/src/actor-key.ts'
 import { PreparedBatch } from '../../services/consumer/src/prepared-batch.ts'
 import { COPY_COLUMNS, encodeRows } from '../../services/consumer/src/row-encoder.ts'
-import { ScriptedLog } from '../../services/consumer/src/scripted-log.ts'
+import { ScriptedLog } from '../support/scripted-log.ts'
 
 const EVENTS = Number(process.env['BENCH_EVENTS'] ?? 100_000)
 const ROUNDS = Number(process.env['BENCH_ROUNDS'] ?? 7)

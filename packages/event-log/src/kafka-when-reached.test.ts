@@ -1,6 +1,6 @@
 import { createLogger } from '@platform-events/runtime'
 import { expect, it, vi } from 'vitest'
-import { makeRecord } from './contract-support.ts'
+import { makeRecord } from '../../../test/support/event-log-subject.ts'
 import { type ConsumeOptions, type EventLog, LogUnavailableError } from './event-log.ts'
 import { kafkaWhenReached } from './kafka-when-reached.ts'
 

@@ -1,8 +1,8 @@
 import { createLogger } from '@platform-events/runtime'
 import { Kafka, logLevel } from 'kafkajs'
 import { beforeEach } from 'vitest'
+import { eventLogContract } from '../../../test/support/event-log-contract.ts'
 import { kafkaBrokers, kafkaMissing, uniqueTopic } from '../../../test/support/kafka.ts'
-import { eventLogContract } from './contract.ts'
 import { openEventLog } from './open.ts'
 
 beforeEach((context) => {

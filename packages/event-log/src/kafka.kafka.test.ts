@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { createLogger } from '@platform-events/runtime'
 import { type Admin, Kafka, logLevel } from 'kafkajs'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { MemoryStore, makeRecord } from '../../../test/support/event-log-subject.ts'
 import {
   faultsMissing,
   freezeKafka,
@@ -12,7 +13,6 @@ import {
   thawKafka,
   uniqueTopic,
 } from '../../../test/support/kafka.ts'
-import { MemoryStore, makeRecord } from './contract-support.ts'
 import { type Consumption, type EventLog, LogUnavailableError, type RecordBatch } from './event-log.ts'
 import { openKafkaLog } from './kafka.ts'
 

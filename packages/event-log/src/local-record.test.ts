@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { makeRecord } from './contract-support.ts'
+import { makeRecord } from '../../../test/support/event-log-subject.ts'
 import { appendedAtOf, decodeRecord, encodeRecord, eventsOf } from './local-record.ts'
 
 it('gives back what was stored', () => {

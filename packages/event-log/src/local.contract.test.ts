@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createLogger } from '@platform-events/runtime'
 import { vi } from 'vitest'
-import { eventLogContract } from './contract.ts'
+import { eventLogContract } from '../../../test/support/event-log-contract.ts'
 import { openEventLog } from './open.ts'
 
 vi.setConfig({ testTimeout: 40_000 })

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createLogger } from '@platform-events/runtime'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { MemoryStore, makeRecord, startChild } from './contract-support.ts'
+import { MemoryStore, makeRecord, startChild } from '../../../test/support/event-log-subject.ts'
 import { LogUnavailableError } from './event-log.ts'
 import { type LocalLog, type LocalLogOptions, openLocalLog } from './local.ts'
 

@@ -156,6 +156,7 @@ describe('a collector whose Kafka is away', () => {
   it('answers 202 to everything while the broker is killed and started again; all is stored once, in the order of each key', async () => {
     collector = await start('collector')
     await start('consumer')
+    await drained()
     const load = startLoad()
     await more(load.answers, 300)
     await stopKafka('SIGKILL')
@@ -191,6 +192,7 @@ describe('a collector whose Kafka is away', () => {
 
   it('loses nothing when it is killed while it spools, and started again before Kafka is', async () => {
     collector = await start('collector')
+    await drained()
     const load = startLoad()
     await more(load.answers, 100)
     await stopKafka('SIGKILL')
@@ -213,6 +215,7 @@ describe('a collector whose Kafka is away', () => {
 
   it('answers in time while the broker is frozen, and quickly after the first', async () => {
     collector = await start('collector')
+    await drained()
     const load = startLoad()
     await more(load.answers, 100)
     freezeKafka()

@@ -2,8 +2,14 @@ import { randomUUID } from 'node:crypto'
 import type { LoggedEvent } from '@platform-events/contracts'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { createTestDatabase, type TestDatabase } from '../../../test/support/postgres.ts'
-import { sampleEvent, sampleRecord, tableState, testConsumer, untilConsumed } from './sample-events.ts'
-import { ScriptedLog } from './scripted-log.ts'
+import {
+  sampleEvent,
+  sampleRecord,
+  tableState,
+  testConsumer,
+  untilConsumed,
+} from '../../../test/support/sample-events.ts'
+import { ScriptedLog } from '../../../test/support/scripted-log.ts'
 
 let database: TestDatabase
 

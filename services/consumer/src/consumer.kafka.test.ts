@@ -4,7 +4,14 @@ import { createLogger } from '@platform-events/runtime'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { kafkaBrokers, kafkaMissing, uniqueTopic } from '../../../test/support/kafka.ts'
 import { createTestDatabase, type TestDatabase } from '../../../test/support/postgres.ts'
-import { idsOf, sampleEvents, sampleRecords, tableState, testConsumer, untilConsumed } from './sample-events.ts'
+import {
+  idsOf,
+  sampleEvents,
+  sampleRecords,
+  tableState,
+  testConsumer,
+  untilConsumed,
+} from '../../../test/support/sample-events.ts'
 
 let database: TestDatabase
 

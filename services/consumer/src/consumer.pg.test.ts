@@ -6,7 +6,6 @@ import { openLocalLog } from '@platform-events/event-log'
 import { createLogger, createMetrics } from '@platform-events/runtime'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { createTestDatabase, type TestDatabase } from '../../../test/support/postgres.ts'
-import { actorKey } from './actor-key.ts'
 import {
   idsOf,
   sampleEvent,
@@ -16,8 +15,9 @@ import {
   tableState,
   testConsumer,
   untilConsumed,
-} from './sample-events.ts'
-import { ScriptedLog } from './scripted-log.ts'
+} from '../../../test/support/sample-events.ts'
+import { ScriptedLog } from '../../../test/support/scripted-log.ts'
+import { actorKey } from './actor-key.ts'
 
 let database: TestDatabase
 const open: { end(): Promise<void> }[] = []

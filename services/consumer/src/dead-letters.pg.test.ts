@@ -2,9 +2,6 @@ import { randomUUID } from 'node:crypto'
 import { LIMITS, type LoggedEvent, logLine } from '@platform-events/contracts'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { createTestDatabase, type TestDatabase } from '../../../test/support/postgres.ts'
-import { ActorKeys, actorKey } from './actor-key.ts'
-import { decodeRecord } from './decode.ts'
-import type { DeadLine, EventRow } from './event-row.ts'
 import {
   idsOf,
   sampleEvent,
@@ -13,8 +10,11 @@ import {
   tableState,
   testConsumer,
   untilConsumed,
-} from './sample-events.ts'
-import { ScriptedLog } from './scripted-log.ts'
+} from '../../../test/support/sample-events.ts'
+import { ScriptedLog } from '../../../test/support/scripted-log.ts'
+import { ActorKeys, actorKey } from './actor-key.ts'
+import { decodeRecord } from './decode.ts'
+import type { DeadLine, EventRow } from './event-row.ts'
 
 const TOO_LONG = Array.from({ length: 1200 }, () => randomUUID()).join('')
 

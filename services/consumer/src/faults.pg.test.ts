@@ -10,8 +10,8 @@ import {
   tableState,
   testConsumer,
   untilConsumed,
-} from './sample-events.ts'
-import { ScriptedLog } from './scripted-log.ts'
+} from '../../../test/support/sample-events.ts'
+import { ScriptedLog } from '../../../test/support/scripted-log.ts'
 
 let database: TestDatabase
 const open: { end(): Promise<void> }[] = []

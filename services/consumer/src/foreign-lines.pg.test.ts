@@ -3,7 +3,6 @@ import type { LoggedEvent } from '@platform-events/contracts'
 import type { RecordHeaders } from '@platform-events/event-log'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { createTestDatabase, type TestDatabase } from '../../../test/support/postgres.ts'
-import { actorKey } from './actor-key.ts'
 import {
   idsOf,
   sampleEvent,
@@ -12,8 +11,9 @@ import {
   tableState,
   testConsumer,
   untilConsumed,
-} from './sample-events.ts'
-import { ScriptedLog } from './scripted-log.ts'
+} from '../../../test/support/sample-events.ts'
+import { ScriptedLog } from '../../../test/support/scripted-log.ts'
+import { actorKey } from './actor-key.ts'
 
 let database: TestDatabase
 

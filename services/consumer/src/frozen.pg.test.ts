@@ -6,8 +6,15 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
 import { createTestDatabase, type TestDatabase } from '../../../test/support/postgres.ts'
-import { idsOf, sampleEvents, sampleRecords, tableState, testConsumer, untilConsumed } from './sample-events.ts'
-import { ScriptedLog } from './scripted-log.ts'
+import {
+  idsOf,
+  sampleEvents,
+  sampleRecords,
+  tableState,
+  testConsumer,
+  untilConsumed,
+} from '../../../test/support/sample-events.ts'
+import { ScriptedLog } from '../../../test/support/scripted-log.ts'
 
 let database: TestDatabase
 let directory: string
@@ -40,7 +47,7 @@ it.skipIf(process.platform === 'win32')(
       [
         '--import',
         'tsx',
-        fileURLToPath(new URL('frozen-child.ts', import.meta.url)),
+        fileURLToPath(new URL('../../../test/support/frozen-consumer-process.ts', import.meta.url)),
         database.connectionString,
         eventsFile,
       ],

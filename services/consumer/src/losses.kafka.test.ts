@@ -5,7 +5,14 @@ import { afterEach, beforeEach, expect, it, vi } from 'vitest'
 import { kafkaBrokers, kafkaMissing, uniqueTopic } from '../../../test/support/kafka.ts'
 import { deleteRecords, deleteTopic } from '../../../test/support/kafka-topics.ts'
 import { createTestDatabase, type TestDatabase } from '../../../test/support/postgres.ts'
-import { idsOf, sampleEvents, sampleRecord, tableState, testConsumer, untilConsumed } from './sample-events.ts'
+import {
+  idsOf,
+  sampleEvents,
+  sampleRecord,
+  tableState,
+  testConsumer,
+  untilConsumed,
+} from '../../../test/support/sample-events.ts'
 
 const within = { timeout: 45_000, interval: 100 }
 

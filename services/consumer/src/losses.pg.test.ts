@@ -5,8 +5,15 @@ import { createLogger, createMetrics, type Registry } from '@platform-events/run
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
 import { makeDataDir } from '../../../test/support/data-dir.ts'
 import { createTestDatabase, type TestDatabase } from '../../../test/support/postgres.ts'
+import {
+  idsOf,
+  sampleEvents,
+  sampleRecords,
+  tableState,
+  testConsumer,
+  untilConsumed,
+} from '../../../test/support/sample-events.ts'
 import { keepLoss, keepReplacedLogs } from './loss-events.ts'
-import { idsOf, sampleEvents, sampleRecords, tableState, testConsumer, untilConsumed } from './sample-events.ts'
 
 let database: TestDatabase
 let dataDir: Awaited<ReturnType<typeof makeDataDir>>

@@ -4,8 +4,15 @@ import { join } from 'node:path'
 import { createPool, migrate, startEmbeddedPostgres } from '@platform-events/postgres'
 import { createLogger } from '@platform-events/runtime'
 import { expect, it, vi } from 'vitest'
-import { idsOf, sampleEvents, sampleRecords, tableState, testConsumer, untilConsumed } from './sample-events.ts'
-import { ScriptedLog } from './scripted-log.ts'
+import {
+  idsOf,
+  sampleEvents,
+  sampleRecords,
+  tableState,
+  testConsumer,
+  untilConsumed,
+} from '../../../test/support/sample-events.ts'
+import { ScriptedLog } from '../../../test/support/scripted-log.ts'
 
 it('waits while Postgres is away, and then loses and doubles nothing', { timeout: 120_000 }, async () => {
   const dataDir = await mkdtemp(join(tmpdir(), 'platform-events-away-'))

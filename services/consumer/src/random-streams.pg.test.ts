@@ -3,8 +3,14 @@ import type { LoggedEvent } from '@platform-events/contracts'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createTestDatabase, type TestDatabase } from '../../../test/support/postgres.ts'
-import { sampleEvent, sampleRecord, tableState, testConsumer, untilConsumed } from './sample-events.ts'
-import { ScriptedLog } from './scripted-log.ts'
+import {
+  sampleEvent,
+  sampleRecord,
+  tableState,
+  testConsumer,
+  untilConsumed,
+} from '../../../test/support/sample-events.ts'
+import { ScriptedLog } from '../../../test/support/scripted-log.ts'
 
 let database: TestDatabase
 

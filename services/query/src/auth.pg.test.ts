@@ -3,8 +3,8 @@ import { type PlatformIdentity, platformJwtVerifier } from '@platform-events/run
 import type { FastifyInstance } from 'fastify'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createTestDatabase, type TestDatabase } from '../../../test/support/postgres.ts'
+import { startTestQuery } from '../../../test/support/query.ts'
 import { SESSION_SECONDS } from './session-cookie.ts'
-import { startTestQuery } from './test-query.ts'
 
 const ADMIN = '0b6f0c0e-0000-4000-8000-000000000001'
 const CUSTOMER = '0b6f0c0e-0000-4000-8000-000000000002'

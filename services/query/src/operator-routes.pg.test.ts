@@ -2,8 +2,8 @@ import { randomUUID } from 'node:crypto'
 import type { FastifyInstance } from 'fastify'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { createTestDatabase, type TestDatabase } from '../../../test/support/postgres.ts'
+import { startTestQuery } from '../../../test/support/query.ts'
 import { rollupDifferences } from '../../../test/support/rollup.ts'
-import { startTestQuery } from './test-query.ts'
 
 let database: TestDatabase
 let app: FastifyInstance

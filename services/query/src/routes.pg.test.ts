@@ -2,7 +2,7 @@ import { createPool } from '@platform-events/postgres'
 import type { FastifyInstance } from 'fastify'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createTestDatabase, type TestDatabase } from '../../../test/support/postgres.ts'
-import { startTestQuery } from './test-query.ts'
+import { startTestQuery } from '../../../test/support/query.ts'
 
 let database: TestDatabase
 let app: FastifyInstance

@@ -2,7 +2,7 @@ import { createPool, type Pool } from '@platform-events/postgres'
 import type { FastifyInstance } from 'fastify'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it, vi } from 'vitest'
 import { createTestDatabase, type TestDatabase } from '../../../test/support/postgres.ts'
-import { startTestQuery } from './test-query.ts'
+import { startTestQuery } from '../../../test/support/query.ts'
 
 let database: TestDatabase
 let pool: Pool

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { retentionFixture, today } from '../../../test/support/retention.ts'
 import { addDays, type Day, leafOf } from './day.ts'
-import { retentionFixture, today } from './test-retention.ts'
 
 const { retention, query, days, addEvent, killWhileWaiting } = retentionFixture({ beforeEach, afterEach })
 

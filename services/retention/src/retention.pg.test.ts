@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import { createPool } from '@platform-events/postgres'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { retentionFixture, today } from '../../../test/support/retention.ts'
 import { addDays, leafOf } from './day.ts'
-import { retentionFixture, today } from './test-retention.ts'
 
 const { database, retention, query, days, addEvent } = retentionFixture({ beforeEach, afterEach })
 

@@ -2,7 +2,7 @@ import { createHash, randomBytes } from 'node:crypto'
 import type { Pool } from '@platform-events/postgres'
 import { createLogger, createMetrics, type VerifyPlatformJwt } from '@platform-events/runtime'
 import type { FastifyInstance } from 'fastify'
-import { buildQueryApp, type QueryAppOptions } from './app.ts'
+import { buildQueryApp, type QueryAppOptions } from '../../services/query/src/app.ts'
 
 /** For tests: the service over a database, and an operator token that stands in it. */
 export async function startTestQuery(

@@ -2,7 +2,7 @@ import { readFileSync, writeSync } from 'node:fs'
 import type { LoggedEvent } from '@platform-events/contracts'
 import { createPool, type Pool, type PoolClient } from '@platform-events/postgres'
 import { createLogger, createMetrics } from '@platform-events/runtime'
-import { createConsumer } from './consumer.ts'
+import { createConsumer } from '../../services/consumer/src/consumer.ts'
 import { sampleRecords } from './sample-events.ts'
 import { ScriptedLog } from './scripted-log.ts'
 

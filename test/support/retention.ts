@@ -1,8 +1,8 @@
 import { createLogger, createMetrics } from '@platform-events/runtime'
-import { createTestDatabase, type TestDatabase } from '../../../test/support/postgres.ts'
-import { type Day, dayAt } from './day.ts'
-import { listPartitions } from './partitions.ts'
-import { createRetention, type Retention, type RetentionOptions } from './retention.ts'
+import { type Day, dayAt } from '../../services/retention/src/day.ts'
+import { listPartitions } from '../../services/retention/src/partitions.ts'
+import { createRetention, type Retention, type RetentionOptions } from '../../services/retention/src/retention.ts'
+import { createTestDatabase, type TestDatabase } from './postgres.ts'
 
 export const today = dayAt(Date.now())
 /** Noon, so that yesterday is over for long enough. */

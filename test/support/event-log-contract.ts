@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { CONSUMED_BEFORE_KILL, MemoryStore, makeRecord, nameOf, startChild } from './contract-support.ts'
-import type { Consumption, EventLog, RecordBatch, TopicPartition } from './event-log.ts'
-import type { EventLogSettings } from './open.ts'
+import type { Consumption, EventLog, RecordBatch, TopicPartition } from '../../packages/event-log/src/event-log.ts'
+import type { EventLogSettings } from '../../packages/event-log/src/open.ts'
+import { CONSUMED_BEFORE_KILL, MemoryStore, makeRecord, nameOf, startChild } from './event-log-subject.ts'
 
 /** A log of its own for one test. */
 export interface ContractSubject {

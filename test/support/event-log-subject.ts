@@ -2,8 +2,14 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
-import type { ConsumeOptions, EventLog, LogRecord, RecordBatch, TopicPartition } from './event-log.ts'
-import type { EventLogSettings } from './open.ts'
+import type {
+  ConsumeOptions,
+  EventLog,
+  LogRecord,
+  RecordBatch,
+  TopicPartition,
+} from '../../packages/event-log/src/event-log.ts'
+import type { EventLogSettings } from '../../packages/event-log/src/open.ts'
 
 /** A record of one event whose batch_id names it. */
 export function makeRecord(key: string, fill = ''): LogRecord {
@@ -57,9 +63,9 @@ export interface LogChild {
   kill(): Promise<void>
 }
 
-/** Starts a process that appends, or consumes, for ever: see contract-child.ts. */
+/** Starts a process that appends, or consumes, for ever: see event-log-process.ts. */
 export function startChild(work: 'append' | 'consume', settings: EventLogSettings, group: string): LogChild {
-  const script = fileURLToPath(new URL('./contract-child.ts', import.meta.url))
+  const script = fileURLToPath(new URL('./event-log-process.ts', import.meta.url))
   const child: ChildProcess = spawn(
     process.execPath,
     ['--import', 'tsx', script, work, JSON.stringify(settings), group],

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createLogger } from '@platform-events/runtime'
-import { CONSUMED_BEFORE_KILL, MemoryStore, makeRecord, nameOf } from './contract-support.ts'
-import { openEventLog } from './open.ts'
+import { openEventLog } from '../../packages/event-log/src/open.ts'
+import { CONSUMED_BEFORE_KILL, MemoryStore, makeRecord, nameOf } from './event-log-subject.ts'
 
 // Run by the contract test as a process of its own, to be killed: prints what it was told is durable, a line each.
 const [work, settings, group] = process.argv.slice(2)

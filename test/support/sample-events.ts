@@ -4,9 +4,9 @@ import type { EventLog, LogRecord } from '@platform-events/event-log'
 import { createPool, type Pool } from '@platform-events/postgres'
 import { createLogger, createMetrics } from '@platform-events/runtime'
 import { vi } from 'vitest'
-import { rollupDifferences } from '../../../test/support/stored.ts'
-import { type Consumer, type ConsumerOptions, createConsumer } from './consumer.ts'
-import { readOffset } from './offsets.ts'
+import { type Consumer, type ConsumerOptions, createConsumer } from '../../services/consumer/src/consumer.ts'
+import { readOffset } from '../../services/consumer/src/offsets.ts'
+import { rollupDifferences } from './stored.ts'
 
 const NAMES = ['SearchStarted', 'ProfessionalViewed', 'CheckoutStarted', 'BookingConfirmed']
 
