@@ -62,9 +62,10 @@ test('a Node that is too old', () => {
 })
 
 test('settings that are wrong, all at once', () => {
-  const { status, says } = start({ PORT: '99999', DATABASE_URL: 'mysql://localhost' })
+  const { status, says } = start({ PORT: '99999', DATABASE_URL: 'mysql://me:secret@localhost' })
   expect(status).toBe(1)
-  expect(says).toMatch(/PORT=99999: .*\n.*DATABASE_URL=mysql:\/\/localhost: .*postgres:\/\//)
+  expect(says).toMatch(/PORT=99999: .*\n.*DATABASE_URL=…: .*postgres:\/\//)
+  expect(says).not.toContain('secret')
 })
 
 test('a Postgres that does not answer', async () => {
