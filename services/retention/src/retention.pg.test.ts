@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { createPool } from '@platform-events/postgres'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { retentionFixture, today } from '../../../test/support/retention.ts'
 import { addDays, leafOf } from './day.ts'
 
@@ -34,6 +34,16 @@ describe('premake', () => {
     const one = retention()
     await one.start()
     await addEvent(today)
+    await one.stop()
+  })
+})
+
+describe('between two runs', () => {
+  it('makes a day that is needed and went missing, without waiting for the next run', async () => {
+    const one = retention({ lookEveryMs: 20 })
+    await one.start()
+    await query(`drop table events_internal.${leafOf(addDays(today, 1))}`)
+    await vi.waitFor(async () => expect(await one.check()).toMatchObject({ ok: true }), { timeout: 10_000 })
     await one.stop()
   })
 })

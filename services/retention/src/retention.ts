@@ -21,6 +21,8 @@ export interface RetentionOptions {
   closeAfterMs?: number
   /** Between two runs; 1 h unless told. After a run with problems it is less. */
   everyMs?: number
+  /** Between two looks whether a day that is needed now went missing, which does not wait for the next run; 30 s unless told. */
+  lookEveryMs?: number
   /** Milliseconds since 1970. */
   clock?: () => number
 }
@@ -40,6 +42,7 @@ const RETRY_MS = 30_000
 export function createRetention(options: RetentionOptions): Retention {
   const { pool, logger } = options
   const { keepDays = 90, premakeDays = 7, lateDays = LATE_DAYS, closeAfterMs = HOUR_MS, everyMs = HOUR_MS } = options
+  const { lookEveryMs = RETRY_MS } = options
   const clock = options.clock ?? Date.now
   if (keepDays <= lateDays) throw new RangeError(`keepDays (${keepDays}) must be more than lateDays (${lateDays})`)
   const metrics = retentionMetrics(options.metrics)
@@ -47,6 +50,7 @@ export function createRetention(options: RetentionOptions): Retention {
   let running: Promise<RetentionReport> | undefined
   let pid: number | undefined
   let timer: NodeJS.Timeout | undefined
+  let looking: NodeJS.Timeout | undefined
   let failures = 0
   let last: { atMs: number; problems: number } | undefined
 
@@ -91,20 +95,30 @@ export function createRetention(options: RetentionOptions): Retention {
     timer = setTimeout(() => void runAndSchedule(), pause)
   }
 
+  const check: HealthCheck = () => checkPartitions({ pool, keepDays, nowMs: clock(), last })
+
+  /** Runs as soon as /readyz would complain. While nobody answers there is nothing to do here: a run would fail, too. */
+  async function look(): Promise<void> {
+    const health = await Promise.resolve(check()).catch(() => undefined)
+    if (health?.ok === false && !stopping.signal.aborted) await runNow()
+  }
+
   return {
     name: 'retention',
     /** Resolves when writers have the days they need (or these could not be made); the rest goes on. */
     start: () =>
       new Promise((resolve) => {
+        looking = setInterval(() => void look(), lookEveryMs)
         void runAndSchedule(resolve).then(resolve)
       }),
     async stop() {
       stopping.abort()
       clearTimeout(timer)
+      clearInterval(looking)
       if (running !== undefined && pid !== undefined) await cancel(pool, pid)
       await running
     },
-    check: () => checkPartitions({ pool, keepDays, nowMs: clock(), last }),
+    check,
     runNow: () => runNow(),
   }
 }
