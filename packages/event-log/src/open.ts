@@ -13,12 +13,15 @@ export interface EventLogSettings {
   /** Default `platform.events.v1`. */
   KAFKA_TOPIC?: string | undefined
   DATA_DIR: string
+  /** The most that the local log may hold. Default 4 GiB. */
+  LOG_MAX_BYTES?: number | undefined
 }
 
 /** Opens the event log that the settings name: Kafka where brokers are given, else the local log in DATA_DIR/log. */
 export async function openEventLog(settings: EventLogSettings, logger: Logger): Promise<EventLog> {
   if (settings.KAFKA_BROKERS) return openKafka(settings.KAFKA_BROKERS, settings.KAFKA_TOPIC, logger)
-  return openLocalLog({ directory: join(settings.DATA_DIR, 'log'), logger })
+  const { DATA_DIR, LOG_MAX_BYTES: maxBytes } = settings
+  return openLocalLog({ directory: join(DATA_DIR, 'log'), logger, ...(maxBytes !== undefined && { maxBytes }) })
 }
 
 /** The log of those who collect: `spool` says what waits on this disk for Kafka, and is absent where the log itself is local. */
@@ -41,6 +44,14 @@ export async function openCollectingLog(
   const spool = await openLocalLog({ directory: join(settings.DATA_DIR, 'spool'), logger, maxBytes })
   const kafka = kafkaWhenReached(() => openKafka(brokers, topic, logger), logger)
   return openSpooledLog({ kafka, spool, logger })
+}
+
+/**
+ * The same for those who only read it: it opens also while Kafka is away, and a consumption begins when Kafka is reached. Until then
+ * `lag` rejects with the reason.
+ */
+export function openConsumedLog(settings: { KAFKA_BROKERS: string; KAFKA_TOPIC?: string | undefined }, logger: Logger): EventLog {
+  return kafkaWhenReached(() => openKafka(settings.KAFKA_BROKERS, settings.KAFKA_TOPIC, logger), logger)
 }
 
 function openKafka(brokers: string, topic: string | undefined, logger: Logger): Promise<EventLog> {

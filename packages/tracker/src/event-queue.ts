@@ -20,17 +20,26 @@ export interface EventQueue {
   remove(ids: ReadonlySet<string>): void
 }
 
-/** A queue that lives as long as the page or process does. Full, it drops the oldest. */
-export function memoryQueue(maxEvents: number): EventQueue {
+/**
+ * A queue that lives as long as the page or process does. Full, it drops the oldest.
+ *
+ * @param maxBytes of the events' UTF-8; more than one event has
+ */
+export function memoryQueue(maxEvents: number, maxBytes: number): EventQueue {
   let events: QueuedEvent[] = []
+  let bytes = 0
   return {
     append(event) {
       events.push(event)
-      return events.splice(0, events.length - maxEvents)
+      bytes += event.bytes
+      let dropped = 0
+      while (events.length - dropped > maxEvents || bytes > maxBytes) bytes -= events[dropped++]!.bytes
+      return events.splice(0, dropped)
     },
     waiting: () => events,
     remove(ids) {
       events = events.filter((event) => !ids.has(event.id))
+      bytes = events.reduce((sum, event) => sum + event.bytes, 0)
     },
   }
 }

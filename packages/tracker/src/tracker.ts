@@ -75,11 +75,11 @@ const EVENT_BYTES = 32 * 1024
  * A tracker of its own: queue, clock, stream and timers belong to it alone, so that several may live in one page or process.
  *
  * @param options absent: the events wait until `initAnalytics`
- * @param queue where they wait; in memory, 1000 events in a browser and 10,000 elsewhere, the oldest dropped and reported
+ * @param queue where they wait; in memory, 1000 events or 4 MB in a browser, 10,000 or 32 MB elsewhere, the oldest dropped and reported
  */
 export function createTracker(
   options?: TrackerOptions,
-  queue: EventQueue = memoryQueue(typeof document === 'undefined' ? 10_000 : 1000),
+  queue: EventQueue = typeof document === 'undefined' ? memoryQueue(10_000, 32e6) : memoryQueue(1000, 4e6),
 ): Tracker {
   const newId = uuidv7Generator()
   const clock = serverClock()

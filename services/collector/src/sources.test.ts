@@ -103,6 +103,15 @@ describe('an unknown key', () => {
   })
 })
 
+test('a key longer than any of ours is unknown, without a refresh and without being remembered', async () => {
+  await directory.start()
+  expect(directory.find(`pk_${'x'.repeat(500_000)}`)).toBeNull()
+  expect(loads).toBe(1)
+  rows = [testSource({ writeKey: `pk_${'y'.repeat(200)}` })]
+  await directory.find('pk_nobody')
+  expect(directory.find(rows[0]!.writeKey)).toMatchObject({ secret: false })
+})
+
 describe('with Postgres away', () => {
   test('the sources in memory serve, an unknown key is told to come again', async () => {
     await directory.start()

@@ -28,6 +28,8 @@ const LOAD_DEADLINE_MS = 5000
 const MAX_WAITING = 100
 /** Unknown keys that cause no further refresh until the next regular one. */
 const MAX_REMEMBERED = 10_000
+/** Ours have 35 characters. A longer one causes no refresh and is not remembered: a body may bring one of half a megabyte. */
+const MAX_KEY_CHARACTERS = 200
 
 /**
  * The sources, kept in memory and refreshed from Postgres. While Postgres is away the last good copy serves, from memory or,
@@ -76,7 +78,7 @@ class Directory {
   find(key: string): Promise<KeyHolder | null> | KeyHolder | null {
     const holder = this.#keys?.find(key)
     if (holder !== undefined) return holder
-    return this.#unknown.has(key) ? null : this.#findAfresh(key)
+    return key.length > MAX_KEY_CHARACTERS || this.#unknown.has(key) ? null : this.#findAfresh(key)
   }
 
   check(): ReturnType<HealthCheck> {

@@ -12,6 +12,12 @@ export const settingsSchema = z.object({
     .optional(),
   ...eventLogSettings,
   ...spoolSettings,
+  /** What the local log holds at most; above half of it what is stored in Postgres is given up. 4 GiB are about ten million events. */
+  LOG_MAX_BYTES: z.coerce
+    .number()
+    .int()
+    .min(16 * 1024 ** 2)
+    .default(4 * 1024 ** 3),
   /** Days of events kept, today not counted. */
   RETENTION_KEEP_DAYS: z.coerce.number().int().min(8).default(90),
   /** Where the log lines go: a file, or `-` for standard output; absent: DATA_DIR/platform-events.log. */
