@@ -20,7 +20,11 @@ it('the memory queue drops the oldest and says which', () => {
 
 it('the memory queue holds no more bytes than its bound, however few events they are', () => {
   const queue = memoryQueue(1000, 100)
-  const dropped = (next: QueuedEvent): string => queue.append(next).map(({ id }) => id).join('')
+  const dropped = (next: QueuedEvent): string =>
+    queue
+      .append(next)
+      .map(({ id }) => id)
+      .join('')
   expect([dropped(event('a', 40)), dropped(event('b', 40)), dropped(event('c', 20))]).toEqual(['', '', ''])
   expect(dropped(event('d', 50))).toBe('ab')
   queue.remove(new Set(['c']))
