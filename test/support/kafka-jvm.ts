@@ -1,5 +1,6 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
 import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -8,10 +9,17 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { brokerAnswers } from './kafka-ready.ts'
 
-/** Apache Kafka on the local JVM: broker and controller in one process, its state in one folder. */
+/**
+ * Apache Kafka on the local JVM: broker and controller in one process, its state in one folder.
+ *
+ * One: `const broker = await createJvmBroker()`. A cluster: `const brokers = await createJvmCluster(3)`, of which any one may be
+ * away. Each broker is then stopped, killed, frozen and started by itself: `stopJvmBroker(brokers[1], 'SIGKILL')`,
+ * `signalJvmBroker(brokers[1], 'SIGSTOP')`, `startJvmBroker(brokers[1])`, and at the end `removeJvmBroker` for each.
+ */
 export interface JvmBroker {
   folder: string
   port: number
+  heapMb: number
 }
 
 const INFRA = fileURLToPath(new URL('../../infra/kafka/', import.meta.url))
@@ -32,28 +40,64 @@ export function whyNoJvm(): string | null {
  * @throws Error that says what the broker or Maven said
  */
 export async function createJvmBroker(options: { port?: number } = {}): Promise<JvmBroker> {
+  const [port, controller] = await freePorts(2)
+  const [broker] = await createBrokers([[options.port ?? port!, controller!]], 512)
+  return broker!
+}
+
+/**
+ * Makes a cluster whose nodes are brokers and controllers alike: more than half of them must run for anything to go on, and a
+ * broker that starts answers when they do. Topics for groups and offsets have three replicas; a broker that is dead or frozen loses
+ * its leaderships after 5 s.
+ *
+ * @param proxied starts a proxy to this port of a broker and resolves with the proxy's. Who is given the proxies' ports as brokers
+ *   is told of no others; who is given the brokers' own goes past them, as the brokers do among themselves
+ */
+export async function createJvmCluster(
+  size: number,
+  proxied?: (port: number) => Promise<number>,
+): Promise<JvmBroker[]> {
+  const free = await freePorts(3 * size)
+  const ports = Array.from({ length: size }, (_, index) => free.slice(3 * index, 3 * index + 3))
+  return await createBrokers(ports, 320, proxied)
+}
+
+/** @param ports of each broker: its own, one for controllers, one behind a proxy */
+async function createBrokers(
+  ports: number[][],
+  heapMb: number,
+  proxied?: (port: number) => Promise<number>,
+): Promise<JvmBroker[]> {
   resolveJars()
   removeLeftovers()
-  const folder = join(tmpdir(), `${PREFIX}${randomBytes(6).toString('hex')}`)
-  mkdirSync(folder)
-  writeFileSync(join(folder, 'owner'), String(process.pid))
-  const [freePort, controllerPort] = await freePorts(2)
-  const port = options.port ?? freePort!
-  writeFileSync(join(folder, 'server.properties'), properties(folder, port, controllerPort!))
   const clusterId = randomBytes(16).toString('base64url')
-  const format = ['kafka.tools.StorageTool', 'format', '--standalone', '-t', clusterId, '-c', 'server.properties']
-  const done = spawnSync('java', javaArguments(folder, format), { cwd: folder, encoding: 'utf8' })
-  if (done.status !== 0) throw new Error(`Kafka's storage could not be formatted:\n${done.stdout}${done.stderr}`)
-  const broker = { folder, port }
-  await startJvmBroker(broker)
-  return broker
+  const voters = ports.map(([, controller], index) => `${index + 1}@127.0.0.1:${controller}`)
+  const made = ports.map(([port]) => ({ folder: makeFolder(), port: port!, heapMb }))
+  try {
+    await Promise.all(
+      made.map(async (broker, index) => {
+        const [port, controller, behind] = ports[index]!
+        const listeners = [['PLAINTEXT', port, port!] as const, ['CONTROLLER', controller, null] as const]
+        const all = proxied ? [...listeners, ['PROXIED', behind, await proxied(behind!)] as const] : listeners
+        const settings = properties(broker.folder, index + 1, all, voters)
+        writeFileSync(join(broker.folder, 'server.properties'), settings)
+        await format(broker, clusterId)
+      }),
+    )
+    await Promise.all(made.map((broker) => startJvmBroker(broker)))
+    return made
+  } catch (error) {
+    await Promise.all(made.map((broker) => removeJvmBroker(broker)))
+    throw error
+  }
 }
 
 /** Starts a broker that was stopped, in the same folder and on the same port; resolves when it answers. */
-export async function startJvmBroker({ folder, port }: JvmBroker): Promise<void> {
+export async function startJvmBroker(broker: JvmBroker): Promise<void> {
+  const { folder, port } = broker
   const log = openSync(join(folder, 'broker.log'), 'a')
   // Detached: a test process may restart the broker and end before it.
-  const child = spawn('java', javaArguments(folder, ['kafka.Kafka', 'server.properties']), {
+  const child = spawn('java', javaArguments(broker, ['kafka.Kafka', 'server.properties']), {
     cwd: folder,
     detached: true,
     stdio: ['ignore', log, log],
@@ -104,9 +148,25 @@ function resolveJars(): void {
   spawnSync('mv', [draft, JARS])
 }
 
-function javaArguments(folder: string, main: string[]): string[] {
+function makeFolder(): string {
+  const folder = join(tmpdir(), `${PREFIX}${randomBytes(6).toString('hex')}`)
+  mkdirSync(folder)
+  writeFileSync(join(folder, 'owner'), String(process.pid))
+  return folder
+}
+
+async function format(broker: JvmBroker, clusterId: string): Promise<void> {
+  const main = ['kafka.tools.StorageTool', 'format', '-t', clusterId, '-c', 'server.properties']
+  const child = spawn('java', javaArguments(broker, main), { cwd: broker.folder, stdio: ['ignore', 'pipe', 'pipe'] })
+  let said = ''
+  for (const output of [child.stdout, child.stderr]) output.setEncoding('utf8').on('data', (text) => (said += text))
+  const [code] = await once(child, 'close')
+  if (code !== 0) throw new Error(`Kafka's storage could not be formatted:\n${said}`)
+}
+
+function javaArguments({ folder, heapMb }: JvmBroker, main: string[]): string[] {
   const log = `-Dlog4j2.configurationFile=${join(INFRA, 'log4j2.properties')}`
-  const heap = ['-Xmx512m', '-XX:+UseSerialGC']
+  const heap = [`-Xmx${heapMb}m`, '-XX:+UseSerialGC']
   return [
     ...heap,
     log,
@@ -117,23 +177,36 @@ function javaArguments(folder: string, main: string[]): string[] {
   ]
 }
 
-function properties(folder: string, port: number, controllerPort: number): string {
+/** @param listeners name, port, and the port that clients are told */
+function properties(
+  folder: string,
+  node: number,
+  listeners: (readonly [string, number | undefined, number | null])[],
+  voters: string[],
+): string {
+  const told = listeners.filter(([, , advertised]) => advertised !== null)
+  const replicas = Math.min(3, voters.length)
+  const inSync = Math.max(1, replicas - 1)
   return `process.roles=broker,controller
-node.id=1
-controller.quorum.bootstrap.servers=127.0.0.1:${controllerPort}
-listeners=PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}
-advertised.listeners=PLAINTEXT://127.0.0.1:${port}
+node.id=${node}
+controller.quorum.voters=${voters.join(',')}
+listeners=${listeners.map(([name, port]) => `${name}://127.0.0.1:${port}`).join(',')}
+advertised.listeners=${told.map(([name, , port]) => `${name}://127.0.0.1:${port}`).join(',')}
+listener.security.protocol.map=${listeners.map(([name]) => `${name}:PLAINTEXT`).join(',')}
 controller.listener.names=CONTROLLER
 log.dirs=${join(folder, 'logs')}
 auto.create.topics.enable=false
-offsets.topic.replication.factor=1
+offsets.topic.replication.factor=${replicas}
 offsets.topic.num.partitions=1
-transaction.state.log.replication.factor=1
-transaction.state.log.min.isr=1
+transaction.state.log.replication.factor=${replicas}
+transaction.state.log.min.isr=${inSync}
 transaction.state.log.num.partitions=1
-share.coordinator.state.topic.replication.factor=1
-share.coordinator.state.topic.min.isr=1
+share.coordinator.state.topic.replication.factor=${replicas}
+share.coordinator.state.topic.min.isr=${inSync}
 group.initial.rebalance.delay.ms=0
+# A leader that is dead or frozen is replaced after so long; the default is 9 s.
+broker.session.timeout.ms=5000
+broker.heartbeat.interval.ms=1000
 `
 }
 
