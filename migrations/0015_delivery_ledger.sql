@@ -1,0 +1,369 @@
+-- The delivery ledger: for every source and every UTC day of receipt, what came in and what became of it.
+--
+--   received = accepted + rejected          accepted = stored + duplicate + dead_lettered + quarantined + in_flight
+--
+-- A collector numbers the events that it accepts, by source and day, in the order in which they become durable, and each record
+-- carries the number that it reaches. So the count of the accepted lies in the log with the events and dies with no collector:
+-- whoever loads a record raises `accepted` in the same transaction that counts what became of its events, and in_flight cannot
+-- become negative. Collectors tell Postgres the numbers they acknowledged, too, once a second: so what has not been loaded yet shows.
+
+set local role events_owner;
+
+create table events_internal.delivery_counts (
+  day date,
+  source_id smallint,
+  collector_id uuid,
+  topic_partition integer,
+  accepted bigint not null default 0,
+  repeated bigint not null default 0,
+  stored bigint not null default 0,
+  duplicate bigint not null default 0,
+  dead bigint not null default 0,
+  quarantined bigint not null default 0,
+  resent bigint not null default 0,
+  deleted bigint not null default 0,
+  primary key (day, source_id, collector_id, topic_partition)
+) with (fillfactor = 50);
+comment on table events_internal.delivery_counts is
+  'What the ledger adds up. A row has one writer at a time: the consumer that holds the topic partition; for topic_partition -1 the collector itself; for '
+  'collector_id 0 and negative topic partitions whoever holds that shard (lock_direct_shard). collector_id 0: events that no collector numbered.';
+comment on column events_internal.delivery_counts.day is 'UTC day of received_at.';
+comment on column events_internal.delivery_counts.accepted is
+  'The highest number seen, so the greatest over the topic partitions counts; of collector_id 0 a plain count, whose sum does.';
+comment on column events_internal.delivery_counts.repeated is 'The same id twice in one request: accepted, a duplicate, and never in the log.';
+comment on column events_internal.delivery_counts.resent is
+  'Duplicates from a record that is in the log twice (an answer of Kafka was lost): accepted once, so outside the sums.';
+comment on column events_internal.delivery_counts.deleted is 'Stored, and deleted by a statement since. Days that retention drops are not in it.';
+
+create table events_internal.rejected_counts (
+  day date,
+  source_id smallint,
+  collector_id uuid,
+  code text,
+  n bigint not null,
+  primary key (day, source_id, collector_id, code)
+);
+comment on table events_internal.rejected_counts is 'Events that got a verdict other than accepted, by its code, as each collector counted them.';
+
+create table events_internal.spools (
+  spool_id text primary key,
+  host text not null,
+  events bigint not null,
+  bytes bigint not null,
+  reported_at timestamptz not null default now()
+);
+comment on table events_internal.spools is 'What waits for Kafka on the disks of collectors, as each told last: part of what is in flight.';
+
+-- Rows of the table that come by no consumer, and letters that are replayed.
+create function events_internal.count_delivery(
+  p_day date, p_source smallint, p_accepted bigint, p_stored bigint,
+  p_duplicate bigint default 0, p_dead bigint default 0, p_quarantined bigint default 0, p_deleted bigint default 0
+) returns void
+  language sql volatile set search_path = '' as $$
+    insert into events_internal.delivery_counts as c
+      (day, source_id, collector_id, topic_partition, accepted, stored, duplicate, dead, quarantined, deleted)
+    values (p_day, p_source, '00000000-0000-0000-0000-000000000000', events_internal.lock_direct_shard(),
+      p_accepted, p_stored, p_duplicate, p_dead, p_quarantined, p_deleted)
+    on conflict (day, source_id, collector_id, topic_partition) do update
+      set accepted = c.accepted + excluded.accepted, stored = c.stored + excluded.stored, duplicate = c.duplicate + excluded.duplicate,
+          dead = c.dead + excluded.dead, quarantined = c.quarantined + excluded.quarantined, deleted = c.deleted + excluded.deleted
+  $$;
+revoke all on function events_internal.count_delivery(date, smallint, bigint, bigint, bigint, bigint, bigint, bigint)
+  from public, anon, authenticated, service_role;
+comment on function events_internal.count_delivery(date, smallint, bigint, bigint, bigint, bigint, bigint, bigint) is
+  'Adds to the ledger what no collector numbered; differences may be negative.';
+
+-- A statement that inserts n rows writes the ledger once, not n times: one row updated n times in a transaction is quadratic. The rows
+-- are counted in a setting of the transaction meanwhile. It is emptied first, because anybody may set it.
+create function events_internal.count_direct_rows() returns trigger
+  language plpgsql volatile security definer set search_path = '' as $$
+declare
+  counted record;
+begin
+  if tg_when = 'AFTER' and pg_catalog.current_setting('events_internal.direct_rows', true) <> '' then
+    for counted in
+      select d.key::date as day, d.value::bigint as n
+      from pg_catalog.jsonb_each_text(pg_catalog.current_setting('events_internal.direct_rows')::jsonb) d
+      order by 1
+    loop
+      perform events_internal.count_delivery(counted.day, 0::smallint, counted.n, counted.n);
+    end loop;
+  end if;
+  perform pg_catalog.set_config('events_internal.direct_rows', '', true);
+  return null;
+end $$;
+revoke all on function events_internal.count_direct_rows() from public, anon, authenticated, service_role;
+comment on function events_internal.count_direct_rows() is 'Puts the rows that a statement inserted by SQL into the ledger.';
+
+create or replace function events_internal.complete_direct_insert() returns trigger
+  language plpgsql volatile security definer set search_path = '' as $$
+declare
+  own_key constant bigint := events_internal.actor_key(new.user_id, new.session_id);
+  received constant text := (new.received_at at time zone 'UTC')::date::text;
+  counted constant jsonb := coalesce(nullif(pg_catalog.current_setting('events_internal.direct_rows', true), ''), '{}')::jsonb;
+begin
+  if new.actor_key is distinct from own_key then
+    update public.platform_events e set actor_key = own_key
+    where e.created_at = new.created_at and e.id = new.id;
+  end if;
+
+  insert into events_internal.event_rollup_hourly as r (hour, event_type, shard, n)
+  values (pg_catalog.date_trunc('hour', new.created_at, 'UTC'), new.event_type, events_internal.lock_direct_shard(), 1)
+  on conflict (hour, event_type, shard) do update set n = r.n + 1;
+
+  perform pg_catalog.set_config('events_internal.direct_rows',
+    (counted || pg_catalog.jsonb_build_object(received, coalesce((counted ->> received)::bigint, 0) + 1))::text, true);
+
+  -- ON CONFLICT locks the row even where its WHERE then says no, and consumers lock sessions in key order while a batch of
+  -- direct inserts comes in any order: so look first, and lock only what has to change.
+  if new.user_id is not null and new.session_id is not null and not exists (
+    select from events_internal.session_users s
+    where s.session_id = new.session_id and (s.first_created_at, s.first_id) <= (new.created_at, new.id)
+  ) then
+    insert into events_internal.session_users as s (session_id, session_key, user_id, user_key, first_created_at, first_id)
+    values (new.session_id, events_internal.actor_key(null, new.session_id), new.user_id, own_key, new.created_at, new.id)
+    on conflict (session_id) do update
+      set user_id = excluded.user_id, user_key = excluded.user_key,
+          first_created_at = excluded.first_created_at, first_id = excluded.first_id
+      where (excluded.first_created_at, excluded.first_id) < (s.first_created_at, s.first_id);
+  end if;
+  return null;
+end $$;
+comment on function events_internal.complete_direct_insert() is
+  'Gives a row inserted by SQL what the consumer gives its rows: actor_key, rollup, session map; and counts it for the ledger.';
+
+create trigger forget_direct_rows before insert on public.platform_events
+  for each statement execute function events_internal.count_direct_rows();
+create trigger count_direct_rows after insert on public.platform_events
+  for each statement execute function events_internal.count_direct_rows();
+
+create function events_internal.count_deleted() returns trigger
+  language plpgsql volatile security definer set search_path = '' as $$
+begin
+  perform events_internal.count_delivery(d.day, d.source_id, 0, 0, p_deleted => d.n)
+  from (
+    select (gone.received_at at time zone 'UTC')::date as day, gone.source_id, count(*) as n
+    from deleted gone group by 1, 2 order by 1, 2
+  ) d;
+  return null;
+end $$;
+revoke all on function events_internal.count_deleted() from public, anon, authenticated, service_role;
+comment on function events_internal.count_deleted() is 'Tells the ledger of rows that somebody deleted: they stay delivered.';
+
+create trigger count_deleted after delete on public.platform_events
+  referencing old table as deleted
+  for each statement execute function events_internal.count_deleted();
+
+create function events_internal.count_resolution() returns trigger
+  language plpgsql volatile security definer set search_path = '' as $$
+begin
+  perform events_internal.count_delivery((coalesce(new.received_at, new.dead_at) at time zone 'UTC')::date, coalesce(new.source_id, 0::smallint), 0,
+    p_stored => (new.resolution = 'replayed')::int, p_duplicate => (new.resolution = 'duplicate')::int,
+    p_dead => -1, p_quarantined => (new.resolution = 'quarantined')::int);
+  return null;
+end $$;
+revoke all on function events_internal.count_resolution() from public, anon, authenticated, service_role;
+comment on function events_internal.count_resolution() is 'Moves a dead letter in the ledger to what its replay made of it; given up, it stays dead.';
+
+create trigger count_resolution after update of resolution on events_internal.dead_letters
+  for each row when (old.resolution is null and new.resolution in ('replayed', 'duplicate', 'quarantined'))
+  execute function events_internal.count_resolution();
+
+-- What was there before the ledger: accepted, and become of it what the tables say. Rows whose source the triggers counted or the consumer stored.
+insert into events_internal.delivery_counts (day, source_id, collector_id, topic_partition, accepted, stored, dead, quarantined)
+select day, source_id, '00000000-0000-0000-0000-000000000000', -1, sum(stored + dead + quarantined), sum(stored), sum(dead), sum(quarantined)
+from (
+  select (e.received_at at time zone 'UTC')::date, e.source_id, count(*), 0, 0 from public.platform_events e group by 1, 2
+  union all
+  select (coalesce(d.received_at, d.dead_at) at time zone 'UTC')::date, coalesce(d.source_id, 0), 0, count(*), 0
+  from events_internal.dead_letters d where coalesce(d.resolution, 'given_up') = 'given_up' group by 1, 2
+  union all
+  select (coalesce(q.received_at, q.quarantined_at) at time zone 'UTC')::date, coalesce(q.source_id, 0), 0, 0, count(*)
+  from events_internal.quarantined_events q group by 1, 2
+) before (day, source_id, stored, dead, quarantined)
+group by 1, 2;
+
+-- Gaps in what the trackers numbered. A tracker counts its events from 0 (`seq`) within its `stream`, so of a stream whose highest number
+-- is n, n + 1 events must be somewhere: in the table, dead, quarantined, or rejected. What is nowhere is missing; it may still come.
+create table events_internal.rejected_numbers (
+  stream uuid,
+  seq integer,
+  source_id smallint not null,
+  day date not null,
+  primary key (stream, seq)
+);
+create index rejected_numbers_day_idx on events_internal.rejected_numbers (day);
+comment on table events_internal.rejected_numbers is 'Numbers of events that were rejected, so that they are not taken for missing. For the late window.';
+
+create table events_internal.stream_days (
+  day date,
+  source_id smallint,
+  stream uuid,
+  last_seq integer not null,
+  events integer not null,
+  primary key (day, source_id, stream)
+);
+create index stream_days_stream_idx on events_internal.stream_days (source_id, stream, day);
+comment on table events_internal.stream_days is
+  'Of each stream and day: the highest number and how many numbers there are. Made by count_streams; kept while the stream may go on.';
+
+create table events_internal.missing_counts (
+  day date,
+  source_id smallint,
+  streams bigint not null,
+  missing bigint not null,
+  primary key (day, source_id)
+);
+comment on table events_internal.missing_counts is
+  'Numbers that never came, of the streams last heard of on that day. As of stream_counts.counted_at; final when the late window is over.';
+
+create table events_internal.stream_counts (
+  day date primary key,
+  looked_at bigint not null,
+  counted_at timestamptz not null default now()
+);
+comment on table events_internal.stream_counts is 'When the streams of a day were counted, and over how many events: counted again when there are more.';
+
+-- Events of a UTC day that may carry a number; cheap, to see whether there are new ones.
+create function events_internal.numbered_events(p_day date) returns bigint
+  language sql stable set search_path = '' as $$
+    select coalesce((select sum(r.n) from events_internal.event_rollup_hourly r
+                     where r.hour >= p_day::timestamp at time zone 'UTC' and r.hour < (p_day + 1)::timestamp at time zone 'UTC'), 0)::bigint
+      + (select count(*) from events_internal.rejected_numbers r where r.day = p_day)
+      + (select count(*) from events_internal.quarantined_events q
+         where q.received_at >= p_day::timestamp at time zone 'UTC' and q.received_at < (p_day + 1)::timestamp at time zone 'UTC')
+      + (select count(*) from events_internal.dead_letters d
+         where d.received_at >= p_day::timestamp at time zone 'UTC' and d.received_at < (p_day + 1)::timestamp at time zone 'UTC'
+           and coalesce(d.resolution, 'given_up') = 'given_up')
+  $$;
+revoke all on function events_internal.numbered_events(date) from public, anon, authenticated, service_role;
+
+-- The number of a line that was set aside; no row where it has none, or is no event.
+create function events_internal.number_of_line(p_line bytea, out stream uuid, out seq integer) returns setof record
+  language plpgsql immutable set search_path = '' as $$
+declare
+  line jsonb;
+begin
+  line := pg_catalog.convert_from(p_line, 'UTF8')::jsonb;
+  stream := line ->> 'stream';
+  seq := (line ->> 'seq')::integer;
+  if stream is not null and seq >= 0 then
+    return next;
+  end if;
+exception when data_exception or program_limit_exceeded then
+  return;
+end $$;
+revoke all on function events_internal.number_of_line(bytea) from public, anon, authenticated, service_role;
+
+create function events_internal.count_streams(p_day date) returns void
+  language plpgsql volatile set search_path = '' as $$
+declare
+  from_time constant timestamptz := p_day::timestamp at time zone 'UTC';
+  to_time constant timestamptz := (p_day + 1)::timestamp at time zone 'UTC';
+begin
+  insert into events_internal.stream_counts (day, looked_at) values (p_day, events_internal.numbered_events(p_day))
+  on conflict (day) do update set looked_at = excluded.looked_at, counted_at = now();
+  delete from events_internal.stream_days s where s.day = p_day;
+  insert into events_internal.stream_days (day, source_id, stream, last_seq, events)
+  select p_day, n.source_id, n.stream, max(n.seq), count(distinct n.seq)
+  from (
+    select e.source_id, e.stream, e.seq from public.platform_events e
+    where e.created_at >= from_time and e.created_at < to_time and e.stream is not null and e.seq is not null
+    union all
+    select coalesce(q.source_id, 0), l.stream, l.seq from events_internal.quarantined_events q, events_internal.number_of_line(q.raw) l
+    where q.received_at >= from_time and q.received_at < to_time
+    union all
+    select coalesce(d.source_id, 0), l.stream, l.seq
+    from events_internal.dead_letters d, events_internal.number_of_line(coalesce(d.mended, d.raw)) l
+    where d.received_at >= from_time and d.received_at < to_time and coalesce(d.resolution, 'given_up') = 'given_up'
+    union all
+    select r.source_id, r.stream, r.seq from events_internal.rejected_numbers r where r.day = p_day
+  ) n
+  group by n.source_id, n.stream;
+end $$;
+revoke all on function events_internal.count_streams(date) from public, anon, authenticated, service_role;
+comment on function events_internal.count_streams(date) is 'Counts the numbers of each stream in the events of a UTC day. One scan of that day.';
+
+create function events_internal.count_missing(p_today date default (now() at time zone 'UTC')::date, p_days int default 8) returns bigint
+  language plpgsql volatile set search_path = '' as $$
+declare
+  oldest constant date := p_today - p_days;
+  day date;
+  total bigint;
+begin
+  -- One at a time: two would delete and insert the same rows.
+  perform pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtext('events_internal.count_missing'));
+  for day in
+    select d.day::date from pg_catalog.generate_series(oldest, p_today + 1, interval '1 day') d (day)
+    where events_internal.numbered_events(d.day::date)
+      <> coalesce((select c.looked_at from events_internal.stream_counts c where c.day = d.day::date), 0)
+  loop
+    perform events_internal.count_streams(day);
+  end loop;
+
+  delete from events_internal.missing_counts m where m.day >= oldest;
+  insert into events_internal.missing_counts (day, source_id, streams, missing)
+  select whole.last_day, whole.source_id, count(*), sum(greatest(whole.last_seq + 1 - whole.events, 0))
+  from (
+    select s.source_id, max(s.day) as last_day, max(s.last_seq)::bigint as last_seq, sum(s.events) as events
+    from events_internal.stream_days s group by s.source_id, s.stream
+  ) whole
+  where whole.last_day >= oldest
+  group by 1, 2;
+
+  -- Over for good: nothing that late is stored. A stream that went on keeps all its days.
+  delete from events_internal.stream_days s where s.day < oldest and not exists (
+    select from events_internal.stream_days later
+    where later.source_id = s.source_id and later.stream = s.stream and later.day >= oldest
+  );
+  delete from events_internal.rejected_numbers r where r.day < oldest;
+  delete from events_internal.stream_counts c where c.day < oldest;
+  select coalesce(sum(m.missing), 0) into total from events_internal.missing_counts m where m.day >= oldest;
+  return total;
+end $$;
+revoke all on function events_internal.count_missing(date, int) from public, anon, authenticated, service_role;
+comment on function events_internal.count_missing(date, int) is
+  'Brings the ledger''s missing up to date, for the late window; scans only days with new events. Called by retention, and whenever somebody wants '
+  'to know now: select events_internal.count_missing(). Returns what is missing in all.';
+
+create view events_internal.delivery_ledger as
+select l.day, l.source_id, coalesce(s.name, case when l.source_id = 0 then '(sql)' end) as source,
+  (l.accepted + l.rejected)::bigint as received,
+  l.rejected::bigint as rejected,
+  coalesce((
+    select pg_catalog.jsonb_object_agg(r.code, r.n)
+    from (select c.code, sum(c.n) as n from events_internal.rejected_counts c where c.day = l.day and c.source_id = l.source_id group by c.code) r
+  ), '{}') as rejected_by_code,
+  l.accepted::bigint as accepted,
+  l.stored::bigint as stored,
+  l.duplicate::bigint as duplicate,
+  l.dead::bigint as dead_lettered,
+  l.quarantined::bigint as quarantined,
+  (l.accepted - l.stored - l.duplicate - l.dead - l.quarantined)::bigint as in_flight,
+  coalesce((select m.missing from events_internal.missing_counts m where m.day = l.day and m.source_id = l.source_id), 0) as missing,
+  l.resent::bigint as resent,
+  l.deleted::bigint as deleted
+from (
+  select b.day, b.source_id, sum(b.accepted + b.repeated) as accepted, sum(b.rejected) as rejected, sum(b.stored) as stored,
+    sum(b.duplicate + b.repeated) as duplicate, sum(b.dead) as dead, sum(b.quarantined) as quarantined, sum(b.resent) as resent,
+    sum(b.deleted) as deleted
+  from (
+    select c.day, c.source_id,
+      case when c.collector_id = '00000000-0000-0000-0000-000000000000' then sum(c.accepted) else max(c.accepted) end as accepted,
+      sum(c.repeated) as repeated, 0 as rejected, sum(c.stored) as stored, sum(c.duplicate) as duplicate, sum(c.dead) as dead,
+      sum(c.quarantined) as quarantined, sum(c.resent) as resent, sum(c.deleted) as deleted
+    from events_internal.delivery_counts c
+    group by c.day, c.source_id, c.collector_id
+    union all
+    select r.day, r.source_id, 0, 0, r.n, 0, 0, 0, 0, 0, 0 from events_internal.rejected_counts r
+  ) b
+  group by b.day, b.source_id
+) l
+left join events_internal.event_sources s using (source_id);
+comment on view events_internal.delivery_ledger is
+  'By UTC day of receipt and source: received = accepted + rejected; accepted = stored + duplicate + dead_lettered + quarantined + in_flight, at every '
+  'moment. missing: numbers that trackers gave and nobody has seen, of the streams last heard of on that day (count_missing brings it up to date). '
+  'resent: records that were in the log twice, outside the sums. source_id 0: rows inserted by SQL. '
+  'Example: select * from events_internal.delivery_ledger where day >= current_date - 7 order by day, source.';
+
+reset role;
