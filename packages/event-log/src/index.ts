@@ -13,5 +13,5 @@ export {
 export { type KafkaLogOptions, openKafkaLog } from './kafka.ts'
 export { type LocalLog, type LocalLogOptions, type LocalLogStats, openLocalLog } from './local.ts'
 export type { TrimOptions } from './local-trim.ts'
-export { type CollectingLog, type EventLogSettings, openCollectingLog, openEventLog } from './open.ts'
+export { type CollectingLog, type EventLogSettings, openCollectingLog, openConsumedLog, openEventLog } from './open.ts'
 export type { SpoolStats } from './spooled.ts'

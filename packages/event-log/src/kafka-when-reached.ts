@@ -12,7 +12,7 @@ const CLOSE_MS = 1000
 export function kafkaWhenReached(open: () => Promise<EventLog>, logger: Logger): EventLog {
   const closing = new AbortController()
   let log: EventLog | undefined
-  let reason = 'not reached yet'
+  let reason = 'Kafka is not reached yet'
 
   async function connect(): Promise<EventLog | undefined> {
     const backoff = new Backoff(200, 5000)

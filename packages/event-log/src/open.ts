@@ -50,7 +50,10 @@ export async function openCollectingLog(
  * The same for those who only read it: it opens also while Kafka is away, and a consumption begins when Kafka is reached. Until then
  * `lag` rejects with the reason.
  */
-export function openConsumedLog(settings: { KAFKA_BROKERS: string; KAFKA_TOPIC?: string | undefined }, logger: Logger): EventLog {
+export function openConsumedLog(
+  settings: { KAFKA_BROKERS: string; KAFKA_TOPIC?: string | undefined },
+  logger: Logger,
+): EventLog {
   return kafkaWhenReached(() => openKafka(settings.KAFKA_BROKERS, settings.KAFKA_TOPIC, logger), logger)
 }
 

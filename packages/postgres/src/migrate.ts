@@ -59,6 +59,11 @@ const OLDEST_SERVER = 150_000
 /** The first eight bytes of sha256('platform-events migrate'), as Postgres takes them. */
 const LOCK_KEY = createHash('sha256').update('platform-events migrate').digest().readBigInt64BE(0).toString()
 
+/** A row while a process migrates this database. */
+export const MIGRATION_LOCK = `select from pg_locks where locktype = 'advisory' and objsubid = 1
+  and database = (select oid from pg_database where datname = current_database())
+  and (classid::bigint << 32) | objid::bigint = ${LOCK_KEY}`
+
 interface Migration {
   version: number
   name: string

@@ -43,3 +43,39 @@ test('a second shutdown joins the first', async () => {
   await Promise.all([running.shutdown('one'), running.shutdown('two')])
   expect(diary).toEqual(['start a', 'drain a', 'stop a'])
 })
+
+test('a start that is given up stops what was started and what was about to, and starts nothing more', async () => {
+  const diary: string[] = []
+  const stopping = new AbortController()
+  let begun: () => void = () => undefined
+  const isWaiting = new Promise<void>((resolve) => {
+    begun = resolve
+  })
+  const start = (): Promise<void> => {
+    begun()
+    return new Promise(() => undefined)
+  }
+  const waiting = { ...component('b', diary), start }
+  const starting = startComponents([component('a', diary), waiting, component('c', diary)], logger, stopping.signal)
+  await isWaiting
+  stopping.abort()
+  expect(await (await starting).shutdown('SIGTERM')).toBe(true)
+  expect(diary).toEqual(['start a', 'drain b', 'drain a', 'stop b', 'stop a'])
+})
+
+test("a start that fails after it was given up is nobody's concern", async () => {
+  const stopping = new AbortController()
+  let fail: (error: Error) => void = () => undefined
+  const late = {
+    ...component('a', []),
+    start: () =>
+      new Promise<void>((_, reject) => {
+        fail = reject
+      }),
+  }
+  const starting = startComponents([late], logger, stopping.signal)
+  stopping.abort()
+  const running = await starting
+  fail(new Error('too late'))
+  expect(await running.shutdown('SIGTERM')).toBe(true)
+})

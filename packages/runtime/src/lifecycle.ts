@@ -7,7 +7,7 @@ export interface Component {
   start(): Promise<void>
   /** Takes nothing new and finishes what it holds. Called on all, last started first, before the first stop. */
   drain?(): Promise<void>
-  /** Releases what start acquired. Called last started first. */
+  /** Releases what start acquired, also of a start that was given up half-way. Called last started first. */
   stop(): Promise<void>
 }
 
@@ -21,8 +21,15 @@ const PHASE_DEADLINE_MS = 10_000
 
 /**
  * Starts components in order. If one fails, those already started are stopped, last first, and its error is thrown.
+ *
+ * @param stopping its abort ends the start where it is, and resolves: the shutdown that follows stops what was started, and the
+ * component that was about to
  */
-export async function startComponents(components: Component[], logger: Logger): Promise<RunningProcess> {
+export async function startComponents(
+  components: Component[],
+  logger: Logger,
+  stopping?: AbortSignal,
+): Promise<RunningProcess> {
   const started: Component[] = []
   let done: Promise<boolean> | undefined
   const shutdown = (reason: string): Promise<boolean> => {
@@ -30,8 +37,12 @@ export async function startComponents(components: Component[], logger: Logger): 
     return done
   }
   for (const component of components) {
+    if (stopping?.aborted) break
     try {
-      await component.start()
+      if ((await startUnless(stopping, component)) === 'given up') {
+        started.push(component)
+        break
+      }
     } catch (error) {
       await shutdown(`${component.name} did not start`)
       throw error
@@ -42,26 +53,46 @@ export async function startComponents(components: Component[], logger: Logger): 
   return { shutdown }
 }
 
+async function startUnless(stopping: AbortSignal | undefined, component: Component): Promise<'started' | 'given up'> {
+  const starting = component.start().then(() => 'started' as const)
+  if (stopping === undefined) return await starting
+  let giveUp = (): void => undefined
+  const givenUp = new Promise<'given up'>((resolve) => {
+    giveUp = () => resolve('given up')
+  })
+  stopping.addEventListener('abort', giveUp)
+  try {
+    // What fails after it was given up is nobody's concern: the race has its own eye on it.
+    return await Promise.race([starting, givenUp])
+  } finally {
+    stopping.removeEventListener('abort', giveUp)
+  }
+}
+
 /** A terminal and npm may both pass one Ctrl-C on; what comes so soon after the first signal is the same one. */
 const SAME_SIGNAL_MS = 500
 
 /**
- * Shuts the process down on SIGINT, SIGTERM or SIGHUP and then exits: 0 if all went well in time, else 1. Another signal later
- * exits at once. Given a promise, a signal that comes while the process still starts waits for that start to end first.
+ * Starts a process that on SIGINT, SIGTERM or SIGHUP shuts down and then exits: 0 if all went well in time, else 1. Another signal
+ * later exits at once. A signal that comes while the process still starts has the start give up what it waits for.
  *
+ * @param start what it resolves with is shut down; see `startComponents` for the signal
  * @param onStopped called before the exit
+ * @throws what `start` throws
  */
-export function exitOnSignals(
-  starting: RunningProcess | Promise<RunningProcess>,
+export async function exitOnSignals(
+  start: (stopping: AbortSignal) => Promise<RunningProcess>,
   onStopped: (well: boolean) => void = () => undefined,
-): void {
+): Promise<void> {
+  const stopping = new AbortController()
   let signalledAt: number | undefined
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.on(signal, () => {
       if (signalledAt !== undefined && performance.now() - signalledAt > SAME_SIGNAL_MS) process.exit(130)
       if (signalledAt !== undefined) return
       signalledAt = performance.now()
-      void Promise.resolve(starting)
+      stopping.abort()
+      void starting
         .then((running) => running.shutdown(signal))
         .catch(() => false)
         .then((well) => {
@@ -70,6 +101,8 @@ export function exitOnSignals(
         })
     })
   }
+  const starting = Promise.resolve().then(() => start(stopping.signal))
+  await starting
 }
 
 async function stopAll(started: Component[], logger: Logger, reason: string): Promise<boolean> {

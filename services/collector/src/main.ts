@@ -1,7 +1,7 @@
 import { mkdir } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { openCollectingLog } from '@platform-events/event-log'
-import { createPool, requireMigrated } from '@platform-events/postgres'
+import { createPool, postgresComponent } from '@platform-events/postgres'
 import {
   createLogger,
   createMetrics,
@@ -47,15 +47,11 @@ await startOrExit(settings, async () => {
     checks: { log: log.check, sources: sources.check },
   })
 
-  exitOnSignals(
-    await startComponents(
-      [
-        { name: 'event log', start: async () => {}, stop: () => eventLog.close() },
-        { name: 'postgres', start: () => requireMigrated(pool), stop: () => pool.end() },
-        sources,
-        httpComponent(app, { host: settings.HOST, port: settings.PORT }),
-      ],
-      logger,
-    ),
-  )
+  const components = [
+    { name: 'event log', start: async () => {}, stop: () => eventLog.close() },
+    postgresComponent(pool, logger),
+    sources,
+    httpComponent(app, { host: settings.HOST, port: settings.PORT }),
+  ]
+  await exitOnSignals((stopping) => startComponents(components, logger, stopping))
 })

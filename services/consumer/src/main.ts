@@ -1,5 +1,5 @@
-import { openEventLog } from '@platform-events/event-log'
-import { createPool, requireMigrated } from '@platform-events/postgres'
+import { openConsumedLog } from '@platform-events/event-log'
+import { createPool, postgresComponent } from '@platform-events/postgres'
 import {
   buildHttp,
   type Component,
@@ -44,7 +44,7 @@ const pool = createPool({
   max: 4,
 })
 await startOrExit(settings, async () => {
-  const log = await openEventLog(settings, logger)
+  const log = openConsumedLog(settings, logger)
   const consumer = createConsumer({
     log,
     pool,
@@ -56,14 +56,11 @@ await startOrExit(settings, async () => {
     lingerMs: settings.CONSUMER_LINGER_MS,
     deadInARow: settings.CONSUMER_DEAD_IN_A_ROW,
   })
-  const postgres: Component = { name: 'postgres', start: () => requireMigrated(pool), stop: () => pool.end() }
+  const postgres = postgresComponent(pool, logger)
   const eventLog: Component = { name: 'event log', start: async () => {}, stop: () => log.close() }
   const app = buildHttp({ logger, metrics, checks: { consumer: consumer.check } })
 
-  exitOnSignals(
-    await startComponents(
-      [postgres, eventLog, consumer, httpComponent(app, { host: settings.HOST, port: settings.PORT })],
-      logger,
-    ),
-  )
+  const http = httpComponent(app, { host: settings.HOST, port: settings.PORT })
+
+  await exitOnSignals((stopping) => startComponents([postgres, eventLog, consumer, http], logger, stopping))
 })

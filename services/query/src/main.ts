@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto'
-import { createPool, requireMigrated } from '@platform-events/postgres'
+import { createPool, postgresComponent } from '@platform-events/postgres'
 import {
-  type Component,
   commonSettings,
   createLogger,
   createMetrics,
@@ -45,10 +44,7 @@ await startOrExit(settings, async () => {
       ? {}
       : { sessionKey: createHash('sha256').update(settings.SESSION_SECRET).digest() }),
   })
-  const postgres: Component = { name: 'postgres', start: () => requireMigrated(pool), stop: () => pool.end() }
-
-  exitOnSignals(
-    await startComponents([postgres, httpComponent(app, { host: settings.HOST, port: settings.PORT })], logger),
-  )
+  const components = [postgresComponent(pool, logger), httpComponent(app, { host: settings.HOST, port: settings.PORT })]
+  await exitOnSignals((stopping) => startComponents(components, logger, stopping))
   logger.info({ host: settings.HOST, port: settings.PORT }, 'query service listens')
 })

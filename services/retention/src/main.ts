@@ -1,8 +1,7 @@
 import { parseArgs } from 'node:util'
-import { createPool, requireMigrated } from '@platform-events/postgres'
+import { createPool, postgresComponent } from '@platform-events/postgres'
 import {
   buildHttp,
-  type Component,
   commonSettings,
   createLogger,
   createMetrics,
@@ -54,13 +53,12 @@ await startOrExit(settings, async () => {
     if (flags.json) process.stdout.write(`${JSON.stringify(report)}\n`)
     process.exitCode = report.problems.length === 0 ? 0 : 1
   } else {
-    const postgres: Component = { name: 'postgres', start: () => requireMigrated(pool), stop: () => pool.end() }
     const app = buildHttp({ logger, metrics, checks: { retention: retention.check } })
-    exitOnSignals(
-      await startComponents(
-        [postgres, retention, httpComponent(app, { host: settings.HOST, port: settings.PORT })],
-        logger,
-      ),
-    )
+    const components = [
+      postgresComponent(pool, logger),
+      retention,
+      httpComponent(app, { host: settings.HOST, port: settings.PORT }),
+    ]
+    await exitOnSignals((stopping) => startComponents(components, logger, stopping))
   }
 })

@@ -18,8 +18,8 @@ await startOrExit({ ...settings, command: 'npm start' }, async () => {
   })
   console.log(`Starting platform-events in ${dataDir} …`)
   const starting = startStandalone({ ...settings, DATA_DIR: dataDir }, logger)
-  exitOnSignals(
-    starting.then(({ running }) => running),
+  await exitOnSignals(
+    async () => (await starting).running,
     (well) => console.log(well ? `Stopped. The data stays in ${dataDir}.` : `Stopped, not cleanly: see ${logFile}.`),
   )
   const { access, notes } = await starting
