@@ -87,9 +87,11 @@ function brokenOff(cause?: Error): RequestError {
 
 async function decoded(received: Buffer, decode: Decode, claim: InFlightClaim): Promise<Buffer> {
   try {
-    const body = await decode(received, { maxOutputLength: LIMITS.REQUEST_BYTES })
-    claim.take(body.length)
-    return body
+    return await claim.decoding(async () => {
+      const body = await decode(received, { maxOutputLength: LIMITS.REQUEST_BYTES })
+      claim.take(body.length)
+      return body
+    })
   } catch (error) {
     if (error instanceof RequestError) throw error
     if ((error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE')

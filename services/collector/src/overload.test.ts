@@ -1,6 +1,8 @@
+import { brotliCompressSync } from 'node:zlib'
+import { LIMITS } from '@platform-events/contracts'
 import { LogUnavailableError } from '@platform-events/event-log'
 import { afterEach, describe, expect, test, vi } from 'vitest'
-import { type TestCollector, testCollector, testSource } from '../../../test/support/collector.ts'
+import { PUBLIC_KEY, type TestCollector, testCollector, testSource } from '../../../test/support/collector.ts'
 import { watchedLog } from './log-health.ts'
 import { RateLimit } from './rate-limit.ts'
 
@@ -70,6 +72,26 @@ describe('the event log', () => {
     expect((await Promise.all(waiting)).map((one) => one.status)).toEqual([202, 202, 202])
     expect(await collector.counted('collector_inflight_bytes')).toBe(0)
     expect((await collector.post(body)).status).toBe(202)
+  })
+})
+
+describe('compressed bodies', () => {
+  test('cost the memory of a few decoders, however many come at once and however small they are', async () => {
+    collector = await testCollector()
+    const body = brotliCompressSync(Buffer.alloc(LIMITS.REQUEST_BYTES, ' '))
+    expect(body.length).toBeLessThan(50)
+    const before = process.memoryUsage().external
+    let highest = 0
+    const sampling = setInterval(() => {
+      highest = Math.max(highest, process.memoryUsage().external - before)
+    }, 1)
+    const headers = { authorization: `Bearer ${PUBLIC_KEY}`, 'content-encoding': 'br' }
+    const answers = await Promise.all(Array.from({ length: 400 }, () => collector.post(body, headers)))
+    clearInterval(sampling)
+    // Spaces are no JSON.
+    expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([400]))
+    expect(highest).toBeLessThan(130e6)
+    expect(await collector.counted('collector_inflight_bytes')).toBe(0)
   })
 })
 
