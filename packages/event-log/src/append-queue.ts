@@ -20,7 +20,7 @@ interface Append<Item> {
 }
 
 /** The most that waits in memory, before appends are refused. */
-const WAITING_BYTES = 64 * 1024 * 1024
+const WAITING_BYTES = 32 * 1024 * 1024
 
 /**
  * Gathers appends into groups, in the order of the calls, and has one group written after another: what is appended while a write is
