@@ -39,6 +39,10 @@ export interface RecordHeaders {
   received_at: string
   /** Lines in the value. */
   events: number
+  /** UUID of the collector that numbered it; absent where somebody else wrote it. */
+  collector_id?: string
+  /** How many events of this source, on the UTC day of `received_at`, that collector had accepted with the last of this record. */
+  accepted?: number
 }
 
 /** Names a sequence of records in which an offset means something. A log made anew has another `logId`. */

@@ -1,3 +1,4 @@
+export type { AcceptedCount, AcceptedCounts } from './accepted-counts.ts'
 export {
   type ConsumedRecord,
   type ConsumeOptions,

@@ -12,19 +12,24 @@ export function toMessage({ key, value, headers }: LogRecord): Message {
       batch_id: headers.batch_id,
       received_at: headers.received_at,
       events: String(headers.events),
+      ...(headers.collector_id !== undefined && {
+        collector_id: headers.collector_id,
+        accepted: String(headers.accepted),
+      }),
     },
   }
 }
 
 /** Bytes that a record takes in a request, about. */
 export function sizeOf(record: LogRecord): number {
-  return record.value.length + record.key.length * 3 + 200
+  return record.value.length + record.key.length * 3 + 280
 }
 
 /** Takes any message, also one that was not written by us: what its headers do not say is told by the rest of it. */
 export function fromMessage(message: KafkaMessage): ConsumedRecord {
   const value = message.value ?? Buffer.alloc(0)
   const header = (name: string): string | undefined => textOf(message.headers, name)
+  const collectorId = header('collector_id')
   return {
     offset: Number(message.offset),
     key: message.key?.toString() ?? '',
@@ -35,6 +40,7 @@ export function fromMessage(message: KafkaMessage): ConsumedRecord {
       batch_id: header('batch_id') ?? '',
       received_at: header('received_at') ?? new Date(Number(message.timestamp)).toISOString(),
       events: eventsOf(message),
+      ...(collectorId !== undefined && { collector_id: collectorId, accepted: Number(header('accepted')) }),
     },
   }
 }

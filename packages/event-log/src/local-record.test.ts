@@ -11,5 +11,5 @@ it('gives back what was stored', () => {
 })
 
 it('refuses a form of another version', () => {
-  expect(() => decodeRecord(9, Buffer.from([2, 0, 0]))).toThrow('record 9 has form 2')
+  expect(() => decodeRecord(9, Buffer.from([3, 0, 0]))).toThrow('record 9 has form 3')
 })

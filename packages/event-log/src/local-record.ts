@@ -2,10 +2,11 @@ import type { ConsumedRecord, LogRecord } from './event-log.ts'
 
 /**
  * A record as the local log stores it, integers big-endian:
- * u8 form · f64 appended at, ms since 1970 · i32 source_id · u32 events · u8 + batch_id · u8 + received_at ·
- * u16 + key · the NDJSON. Strings are UTF-8 behind their length in bytes.
+ * u8 form · f64 appended at, ms since 1970 · i32 source_id · u32 events · in form 2: u8 + collector_id, f64 accepted ·
+ * u8 + batch_id · u8 + received_at · u16 + key · the NDJSON. Strings are UTF-8 behind their length in bytes.
  */
-const FORM = 1
+const UNNUMBERED = 1
+const NUMBERED = 2
 const EVENTS_AT = 13
 const STRINGS_AT = 17
 
@@ -14,14 +15,23 @@ export function encodeRecord(record: LogRecord, appendedAt: number): Buffer {
   const batchId = Buffer.from(headers.batch_id)
   const receivedAt = Buffer.from(headers.received_at)
   const key = Buffer.from(record.key)
-  const size = STRINGS_AT + 1 + batchId.length + 1 + receivedAt.length + 2 + key.length + record.value.length
+  const collectorId = headers.collector_id === undefined ? null : Buffer.from(headers.collector_id)
+  const numberSize = collectorId === null ? 0 : 1 + collectorId.length + 8
+  const size =
+    STRINGS_AT + numberSize + 1 + batchId.length + 1 + receivedAt.length + 2 + key.length + record.value.length
   // Never a slice of Buffer's shared pool: the writing thread reads this memory while others go on using the pool.
   const out = Buffer.allocUnsafeSlow(size)
-  out.writeUInt8(FORM, 0)
+  out.writeUInt8(collectorId === null ? UNNUMBERED : NUMBERED, 0)
   out.writeDoubleBE(appendedAt, 1)
   out.writeInt32BE(headers.source_id, 9)
   out.writeUInt32BE(headers.events, EVENTS_AT)
-  let at = out.writeUInt8(batchId.length, STRINGS_AT)
+  let at = STRINGS_AT
+  if (collectorId !== null) {
+    at = out.writeUInt8(collectorId.length, at)
+    at += collectorId.copy(out, at)
+    at = out.writeDoubleBE(headers.accepted ?? 0, at)
+  }
+  at = out.writeUInt8(batchId.length, at)
   at += batchId.copy(out, at)
   at = out.writeUInt8(receivedAt.length, at)
   at += receivedAt.copy(out, at)
@@ -33,13 +43,16 @@ export function encodeRecord(record: LogRecord, appendedAt: number): Buffer {
 
 /** @throws Error when the bytes have another form: written by a later version */
 export function decodeRecord(offset: number, stored: Buffer): ConsumedRecord {
-  if (stored[0] !== FORM) throw new Error(`record ${offset} has form ${stored[0]}, this version reads form ${FORM}`)
+  if (stored[0] !== UNNUMBERED && stored[0] !== NUMBERED)
+    throw new Error(`record ${offset} has form ${stored[0]}, this version reads forms ${UNNUMBERED} and ${NUMBERED}`)
   let at = STRINGS_AT
   const text = (lengthBytes: number): string => {
     const from = at + lengthBytes
     at = from + stored.readUIntBE(at, lengthBytes)
     return stored.toString('utf8', from, at)
   }
+  const number = stored[0] === NUMBERED && { collector_id: text(1), accepted: stored.readDoubleBE(at) }
+  if (number) at += 8
   const batchId = text(1)
   const receivedAt = text(1)
   const key = text(2)
@@ -53,6 +66,7 @@ export function decodeRecord(offset: number, stored: Buffer): ConsumedRecord {
       batch_id: batchId,
       received_at: receivedAt,
       events: eventsOf(stored),
+      ...number,
     },
   }
 }

@@ -14,7 +14,11 @@ export interface TrimOptions {
 /** Records removed in one commit, which appends wait for: some 3 ms. */
 const REMOVED_AT_ONCE = 1000
 
-export async function trimStore(store: LocalStore, queue: AppendQueue<Buffer>, options: TrimOptions): Promise<number> {
+export async function trimStore(
+  store: LocalStore,
+  queue: Pick<AppendQueue<never>, 'between'>,
+  options: TrimOptions,
+): Promise<number> {
   const { storedOffset, keepBytes = Number.POSITIVE_INFINITY } = options
   const from = store.first
   const stored = Math.min(storedOffset, store.end)

@@ -1,7 +1,15 @@
 import { EventEmitter, once } from 'node:events'
 import type { Logger } from '@platform-events/runtime'
+import type { AcceptedCounts } from './accepted-counts.ts'
 import { AppendQueue } from './append-queue.ts'
-import { type ConsumedRecord, type EventLog, LogUnavailableError, type TopicPartition } from './event-log.ts'
+import {
+  type ConsumedRecord,
+  type EventLog,
+  type LogRecord,
+  LogUnavailableError,
+  type TopicPartition,
+} from './event-log.ts'
+import { sizeOf } from './kafka-record.ts'
 import { consumeLocally } from './local-consumption.ts'
 import { decodeRecord, encodeRecord } from './local-record.ts'
 import { LocalStore } from './local-store.ts'
@@ -15,6 +23,8 @@ export interface LocalLogOptions {
   clock?: () => number
   /** Appends are refused when the log would hold more bytes. Default 4 GiB, about ten million events. */
   maxBytes?: number
+  /** Numbers what is appended; absent where it is numbered already. */
+  accepted?: AcceptedCounts
 }
 
 export interface LocalLog extends EventLog {
@@ -53,18 +63,30 @@ const DEFAULT_MAX_BYTES = 4 * 1024 ** 3
  * @throws DirectoryLockedError while another living process has it open
  */
 export async function openLocalLog(options: LocalLogOptions): Promise<LocalLog> {
-  const { logger, clock = Date.now, maxBytes = DEFAULT_MAX_BYTES } = options
+  const { logger, clock = Date.now, maxBytes = DEFAULT_MAX_BYTES, accepted } = options
   const store = await LocalStore.open(options.directory)
   const appends = new EventEmitter().setMaxListeners(0)
-  const queue = new AppendQueue<Buffer>({
+  const write = async (records: LogRecord[]): Promise<void> => {
+    const values = records.map((record) => encodeRecord(record, clock()))
+    const bytes = values.reduce((sum, value) => sum + value.length, 0)
+    if (store.bytes() + bytes > maxBytes) throw new Error(`the log is full: ${store.bytes()} of ${maxBytes} bytes`)
+    await store.append(values)
+    appends.emit('append')
+  }
+  const queue = new AppendQueue<LogRecord>({
     groupBytes: COMMIT_BYTES,
     lingerMs: 0,
     failTogether: false,
-    async write(values) {
-      const bytes = values.reduce((sum, value) => sum + value.length, 0)
-      if (store.bytes() + bytes > maxBytes) throw new Error(`the log is full: ${store.bytes()} of ${maxBytes} bytes`)
-      await store.append(values)
-      appends.emit('append')
+    async write(records) {
+      accepted?.number(records)
+      try {
+        await write(records)
+      } catch (error) {
+        // One transaction: nothing of it is there.
+        accepted?.undo(records)
+        throw error
+      }
+      accepted?.acknowledge(records)
     },
   })
   const topicPartition = (): TopicPartition => ({ logId: store.logId, topic: TOPIC, partition: 0 })
@@ -74,10 +96,9 @@ export async function openLocalLog(options: LocalLogOptions): Promise<LocalLog> 
     async append(records) {
       if (closed) throw new LogUnavailableError('the local log is closed')
       if (records.length === 0) return
-      const values = records.map((record) => encodeRecord(record, clock()))
       await queue.append(
-        values,
-        values.reduce((sum, value) => sum + value.length, 0),
+        records,
+        records.reduce((sum, record) => sum + sizeOf(record), 0),
       )
     },
     async consume(consume) {

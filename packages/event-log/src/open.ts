@@ -1,9 +1,10 @@
 import { join } from 'node:path'
 import type { Logger } from '@platform-events/runtime'
+import { AcceptedCounts } from './accepted-counts.ts'
 import type { EventLog } from './event-log.ts'
 import { openKafkaLog } from './kafka.ts'
 import { kafkaWhenReached } from './kafka-when-reached.ts'
-import { openLocalLog } from './local.ts'
+import { type LocalLog, type LocalLogOptions, openLocalLog } from './local.ts'
 import { openSpooledLog, type SpoolStats } from './spooled.ts'
 
 /** The settings that choose the event log and reach it, as the environment has them. */
@@ -20,12 +21,20 @@ export interface EventLogSettings {
 /** Opens the event log that the settings name: Kafka where brokers are given, else the local log in DATA_DIR/log. */
 export async function openEventLog(settings: EventLogSettings, logger: Logger): Promise<EventLog> {
   if (settings.KAFKA_BROKERS) return openKafka(settings.KAFKA_BROKERS, settings.KAFKA_TOPIC, logger)
-  const { DATA_DIR, LOG_MAX_BYTES: maxBytes } = settings
-  return openLocalLog({ directory: join(DATA_DIR, 'log'), logger, ...(maxBytes !== undefined && { maxBytes }) })
+  return openLocal(settings, { logger })
+}
+
+function openLocal(
+  { DATA_DIR, LOG_MAX_BYTES: maxBytes }: EventLogSettings,
+  options: Pick<LocalLogOptions, 'logger' | 'accepted'>,
+): Promise<LocalLog> {
+  return openLocalLog({ directory: join(DATA_DIR, 'log'), ...options, ...(maxBytes !== undefined && { maxBytes }) })
 }
 
 /** The log of those who collect: `spool` says what waits on this disk for Kafka, and is absent where the log itself is local. */
 export interface CollectingLog extends EventLog {
+  /** How many events were accepted: what the ledger calls so. */
+  accepted: AcceptedCounts
   spool?(): SpoolStats
 }
 
@@ -40,10 +49,11 @@ export async function openCollectingLog(
   logger: Logger,
 ): Promise<CollectingLog> {
   const { KAFKA_BROKERS: brokers, KAFKA_TOPIC: topic, SPOOL_MAX_BYTES: maxBytes } = settings
-  if (!brokers) return openEventLog(settings, logger)
+  const accepted = new AcceptedCounts()
+  if (!brokers) return { ...(await openLocal(settings, { logger, accepted })), accepted }
   const spool = await openLocalLog({ directory: join(settings.DATA_DIR, 'spool'), logger, maxBytes })
   const kafka = kafkaWhenReached(() => openKafka(brokers, topic, logger), logger)
-  return openSpooledLog({ kafka, spool, logger })
+  return { ...(await openSpooledLog({ kafka, spool, accepted, logger })), accepted }
 }
 
 /**

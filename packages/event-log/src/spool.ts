@@ -1,8 +1,10 @@
+import type { AcceptedCounts } from './accepted-counts.ts'
 import { inTime } from './deadline.ts'
 import type { EventLog, LogRecord } from './event-log.ts'
 import { isTooLarge } from './kafka-producer.ts'
 import { sizeOf } from './kafka-record.ts'
 import type { LocalLog } from './local.ts'
+import type { SpoolStats } from './spooled.ts'
 
 /** Records moved to Kafka at once: one request of the producer. */
 export const REQUEST_BYTES = 900_000
@@ -34,14 +36,15 @@ export class Spool {
     this.#next = local.stats().firstOffset
   }
 
-  /** Takes over what an earlier process left. */
-  static async open(local: LocalLog, kafka: Pick<EventLog, 'append'>): Promise<Spool> {
+  /** Takes over what an earlier process left, and accepted. */
+  static async open(local: LocalLog, kafka: Pick<EventLog, 'append'>, accepted: AcceptedCounts): Promise<Spool> {
     const spool = new Spool(local, kafka)
     for (let at = spool.#next; at < local.stats().endOffset; ) {
       const records = local.read(at, UNTRIMMED_BYTES)
       if (records.length === 0) break
       spool.#oldest ??= records[0]!.headers.received_at
       spool.#count(records)
+      accepted.acknowledge(records)
       at = records.at(-1)!.offset + 1
       await new Promise(setImmediate)
     }
@@ -61,9 +64,9 @@ export class Spool {
     return this.#oldest
   }
 
-  stats(): { events: number; bytes: number; maxBytes: number; drainedEvents: number } {
-    const { bytes, maxBytes } = this.#local.stats()
-    return { events: this.#events, bytes, maxBytes, drainedEvents: this.#drainedEvents }
+  stats(): Omit<SpoolStats, 'away'> {
+    const { logId: id, bytes, maxBytes } = this.#local.stats()
+    return { id, events: this.#events, bytes, maxBytes, drainedEvents: this.#drainedEvents }
   }
 
   /** @throws LogUnavailableError when the spool is full, or the disk takes nothing */
@@ -145,10 +148,11 @@ function halvesOf(records: LogRecord[]): [LogRecord[], LogRecord[]] | null {
   const lines = value.toString().match(/.*\n/g) ?? []
   if (lines.length < 2) return null
   const middle = Math.ceil(lines.length / 2)
-  const part = (some: string[]): LogRecord[] => [
-    { key, value: Buffer.from(some.join('')), headers: { ...headers, events: some.length } },
-  ]
-  return [part(lines.slice(0, middle)), part(lines.slice(middle))]
+  const part = (some: string[], behind: number): LogRecord[] => {
+    const accepted = headers.accepted === undefined ? {} : { accepted: headers.accepted - behind }
+    return [{ key, value: Buffer.from(some.join('')), headers: { ...headers, ...accepted, events: some.length } }]
+  }
+  return [part(lines.slice(0, middle), lines.length - middle), part(lines.slice(middle), 0)]
 }
 
 function bytesOf(records: LogRecord[]): number {

@@ -5,6 +5,7 @@ import { Kafka, logLevel } from 'kafkajs'
 import { expect, it, vi } from 'vitest'
 import { makeDataDir } from '../../../test/support/data-dir.ts'
 import { kafkaBrokers, kafkaMissing, uniqueTopic } from '../../../test/support/kafka.ts'
+import { AcceptedCounts } from './accepted-counts.ts'
 import type { LogRecord } from './event-log.ts'
 import { openKafkaLog } from './kafka.ts'
 import { openLocalLog } from './local.ts'
@@ -36,7 +37,7 @@ it('moves what the topic allows only in smaller pieces, in order', async (contex
   const dataDir = await makeDataDir()
   const kafka = await openKafkaLog({ brokers: kafkaBrokers(), clientId: 'test', topic, logger })
   const spool = await openLocalLog({ directory: join(dataDir.path, 'spool'), logger })
-  const log = await openSpooledLog({ kafka, spool, logger })
+  const log = await openSpooledLog({ kafka, spool, accepted: new AcceptedCounts(), logger })
   try {
     const records = [recordOf(1), recordOf(50), recordOf(3)]
     for (const record of records) await log.append([record])

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { createLogger } from '@platform-events/runtime'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { makeRecord } from '../../../test/support/event-log-subject.ts'
+import { AcceptedCounts } from './accepted-counts.ts'
 import { type EventLog, type LogRecord, LogUnavailableError } from './event-log.ts'
 import { openLocalLog } from './local.ts'
 import { openSpooledLog, type SpooledLog } from './spooled.ts'
@@ -55,6 +56,7 @@ class FakeKafka implements EventLog {
 
 let directory: string
 let kafka: FakeKafka
+let accepted: AcceptedCounts
 let log: SpooledLog
 
 beforeEach(async () => {
@@ -71,7 +73,8 @@ afterEach(async () => {
 async function open(options: { answerMs?: number; maxBytes?: number; kafka?: EventLog } = {}): Promise<void> {
   const { maxBytes = 64 * 1024 ** 2, ...rest } = options
   const spool = await openLocalLog({ directory: join(directory, 'spool'), logger, maxBytes })
-  log = await openSpooledLog({ kafka, spool, logger, answerMs: 200, ...rest })
+  accepted = new AcceptedCounts()
+  log = await openSpooledLog({ kafka, spool, accepted, logger, answerMs: 200, ...rest })
 }
 
 const direct = () => vi.waitFor(() => expect(log.spool()).toMatchObject({ away: null, events: 0 }), within)

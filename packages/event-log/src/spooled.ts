@@ -1,4 +1,5 @@
 import { Backoff, type Logger, reasonOf } from '@platform-events/runtime'
+import type { AcceptedCounts } from './accepted-counts.ts'
 import { AppendQueue } from './append-queue.ts'
 import { inTime } from './deadline.ts'
 import { type EventLog, type LogRecord, LogUnavailableError } from './event-log.ts'
@@ -10,6 +11,8 @@ export interface SpooledLogOptions {
   kafka: EventLog
   /** The spool; closed with the log. */
   spool: LocalLog
+  /** Numbers what is appended. */
+  accepted: AcceptedCounts
   logger: Logger
   /** Kafka is away when it has not taken an append by then. Default 2000. */
   answerMs?: number
@@ -20,6 +23,8 @@ export interface SpooledLog extends EventLog {
 }
 
 export interface SpoolStats {
+  /** Names the spool, whichever process has it open. */
+  id: string
   /** Since when appends go to the spool, and why; null while they go to Kafka. */
   away: { since: Date; reason: string } | null
   /** Events that wait for Kafka. */
@@ -45,7 +50,7 @@ const CLOSE_MS = 2000
  * the drain, in the background, is what finds it back.
  */
 export async function openSpooledLog(options: SpooledLogOptions): Promise<SpooledLog> {
-  const spool = await Spool.open(options.spool, options.kafka)
+  const spool = await Spool.open(options.spool, options.kafka, options.accepted)
   const log = new SpoolingAppender(options, spool)
   const { kafka } = options
   return {
@@ -60,6 +65,7 @@ export async function openSpooledLog(options: SpooledLogOptions): Promise<Spoole
 class SpoolingAppender {
   readonly #kafka: EventLog
   readonly #spool: Spool
+  readonly #accepted: AcceptedCounts
   readonly #logger: Logger
   readonly #answerMs: number
   readonly #queue: AppendQueue<LogRecord>
@@ -71,9 +77,10 @@ class SpoolingAppender {
   /** Null: appends go to Kafka. */
   away: { since: Date; reason: string } | null
 
-  constructor({ kafka, logger, answerMs = 2000 }: SpooledLogOptions, spool: Spool) {
+  constructor({ kafka, accepted, logger, answerMs = 2000 }: SpooledLogOptions, spool: Spool) {
     this.#kafka = kafka
     this.#spool = spool
+    this.#accepted = accepted
     this.#logger = logger
     this.#answerMs = answerMs
     this.#queue = new AppendQueue<LogRecord>({
@@ -106,6 +113,20 @@ class SpoolingAppender {
   }
 
   async #write(records: LogRecord[]): Promise<void> {
+    const wasAway = this.away !== null
+    this.#accepted.number(records)
+    try {
+      await this.#makeDurable(records)
+    } catch (error) {
+      // What Kafka did not answer for, it may have taken all the same.
+      if (wasAway) this.#accepted.undo(records)
+      else this.#accepted.renew()
+      throw error
+    }
+    this.#accepted.acknowledge(records)
+  }
+
+  async #makeDurable(records: LogRecord[]): Promise<void> {
     if (this.away === null) {
       try {
         await inTime(this.#kafka.append(records), this.#answerMs, 'Kafka')
