@@ -71,8 +71,18 @@ async function select(pool: Pool, sql: string, values: unknown[]): Promise<TailE
     .reverse()
 }
 
+/**
+ * What came by SQL may be of any size, and the last 500 rows are read over and over: more than 64 KB is not shown. (The first
+ * comparison spares the small ones the second: what takes 700 bytes, compressed, has no more than that.)
+ */
+const COLUMNS = `id, event_type, user_id, session_id,
+       case when pg_column_size(properties) > 700 and octet_length(properties::text) > 65536
+            then jsonb_build_object('too_large_to_show', octet_length(properties::text))
+            else properties end as properties,
+       created_at, received_at, source_id`
+
 const SELECT_RECENT = `
-select id, event_type, user_id, session_id, properties, created_at, received_at, source_id
+select ${COLUMNS}
   from public.platform_events
  where created_at >= $1::timestamptz and created_at < $2::timestamptz
  order by received_at desc, id desc
@@ -86,14 +96,14 @@ select id, created_at
  limit $3`
 
 const SELECT_BACKLOG = `
-select id, event_type, user_id, session_id, properties, created_at, received_at, source_id
+select ${COLUMNS}
   from public.platform_events
  where created_at >= $1::timestamptz and created_at < $2::timestamptz
  order by created_at desc, id desc
  limit $3`
 
 const SELECT_BACKLOG_OF_TYPE = `
-select id, event_type, user_id, session_id, properties, created_at, received_at, source_id
+select ${COLUMNS}
   from public.platform_events
  where event_type = $4 and created_at >= $1::timestamptz and created_at < $2::timestamptz
  order by created_at desc

@@ -1,4 +1,4 @@
-import { createPool, type Pool } from '@platform-events/postgres'
+import { createPool, type Pool, type PoolClient } from '@platform-events/postgres'
 import type { FastifyInstance } from 'fastify'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it, vi } from 'vitest'
 import { createTestDatabase, type TestDatabase } from '../../../test/support/postgres.ts'
@@ -126,6 +126,39 @@ it('takes no more readers than its bound, and another when one has left', async 
   await bounded.close()
 })
 
+it('holds the newest 500 for a reader whose backlog does not come, and tells it that others are not shown', async () => {
+  const live = await tail('?limit=0')
+  await insert('First')
+  await vi.waitFor(() => expect(types(live)).toEqual(['First']), 5000)
+  const backlogAnswers = failQueriesThatSay('event_type = $4')
+  const late = await tail('?event_type=Many')
+  await vi.waitFor(() => expect(late.problems).not.toEqual([]), 5000)
+  for (const shown of [301, 601]) {
+    await database.pool.query(
+      `insert into public.platform_events (event_type) select 'Many' from generate_series(1, 300)`,
+    )
+    await vi.waitFor(() => expect(live.events).toHaveLength(shown), 5000)
+  }
+  backlogAnswers()
+  await vi.waitFor(() => expect(late.events).toHaveLength(500), 5000)
+  expect(late.problems).toContainEqual(expect.objectContaining({ code: 'sampled' }))
+})
+
+it('shows no properties of more than 64 KB, which only SQL can insert', async () => {
+  const reader = await tail('?limit=0')
+  await insert('Small')
+  await vi.waitFor(() => expect(types(reader)).toEqual(['Small']), 5000)
+  for (const characters of [65_000, 66_000])
+    await database.pool.query(
+      `insert into public.platform_events (event_type, properties) values ('Large', jsonb_build_object('text', repeat('x', $1)))`,
+      [characters],
+    )
+  await vi.waitFor(() => expect(reader.events).toHaveLength(3), 5000)
+  const [, whole, left] = reader.events.map(({ data }) => data['properties'])
+  expect(whole).toEqual({ text: 'x'.repeat(65_000) })
+  expect(left).toEqual({ too_large_to_show: 66_012 })
+})
+
 it.each(['?limit=-1', '?limit=many', '?limit=201', '?event_type=', '?event_type=A%00', '?type=A'])(
   'refuses %s',
   async (query) => {
@@ -167,6 +200,23 @@ async function read(answer: Response, reader: Reader): Promise<void> {
     }
   }
   reader.ended = true
+}
+
+/** @returns lets them go well again */
+function failQueriesThatSay(words: string): () => void {
+  let failing = true
+  const connect = pool.connect.bind(pool) as () => Promise<PoolClient>
+  vi.spyOn(pool, 'connect').mockImplementation(async () => {
+    const client = await connect()
+    const query = client.query.bind(client) as (...call: unknown[]) => Promise<unknown>
+    const asked = (...call: unknown[]) =>
+      failing && String(call[0]).includes(words) ? Promise.reject(new Error('told to fail')) : query(...call)
+    client.query = asked as typeof client.query
+    return client
+  })
+  return () => {
+    failing = false
+  }
 }
 
 const types = (reader: Reader) => reader.events.map((event) => event.data['event_type'])

@@ -83,9 +83,15 @@ export function createTail(options: TailOptions): Tail {
   async function pollOnce(): Promise<void> {
     const { events, more } = await metrics.timed('tail', () => poller.poll())
     for (const subscriber of subscribers) {
+      let sampled = more
       if (subscriber.state === 'live') for (const event of events) send(subscriber, event)
-      else subscriber.waiting.push(...events)
-      if (more) subscriber.stream.send('problem', { code: 'sampled', message: SAMPLED })
+      else {
+        // Its backlog may be long in coming, and fail, and be asked for again.
+        const waiting = [...subscriber.waiting, ...events]
+        subscriber.waiting = waiting.slice(-POLL_ROWS)
+        sampled ||= waiting.length > POLL_ROWS
+      }
+      if (sampled) subscriber.stream.send('problem', { code: 'sampled', message: SAMPLED })
     }
   }
 
