@@ -1,4 +1,5 @@
 export type { AcceptedCount, AcceptedCounts } from './accepted-counts.ts'
+export type { DeadLetterMessage, DeadLetterTopic } from './dead-letter-topic.ts'
 export {
   type ConsumedRecord,
   type ConsumeOptions,
@@ -14,5 +15,12 @@ export {
 export { type KafkaLogOptions, openKafkaLog } from './kafka.ts'
 export { type LocalLog, type LocalLogOptions, type LocalLogStats, openLocalLog } from './local.ts'
 export type { TrimOptions } from './local-trim.ts'
-export { type CollectingLog, type EventLogSettings, openCollectingLog, openConsumedLog, openEventLog } from './open.ts'
+export {
+  type CollectingLog,
+  type EventLogSettings,
+  openCollectingLog,
+  openConsumedLog,
+  openDeadLetterTopic,
+  openEventLog,
+} from './open.ts'
 export type { SpoolStats } from './spooled.ts'

@@ -45,7 +45,12 @@ export class KafkaAppender {
 
   append(records: LogRecord[]): Promise<void> {
     const bytes = records.reduce((sum, record) => sum + sizeOf(record), 0)
-    return this.#queue.append(records.map(toMessage), bytes)
+    return this.appendMessages(records.map(toMessage), bytes)
+  }
+
+  /** The same for messages that are no events; `bytes` is their size, about. */
+  appendMessages(messages: Message[], bytes: number): Promise<void> {
+    return this.#queue.append(messages, bytes)
   }
 
   async close(): Promise<void> {

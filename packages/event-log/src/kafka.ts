@@ -5,6 +5,8 @@ import { KafkaAppender } from './kafka-producer.ts'
 import { KafkaTopic, type Watermarks } from './kafka-topic.ts'
 import { DEFAULT_MAX_EVENTS, STOP_GRACE_MS } from './local-consumption.ts'
 
+export const DEFAULT_TOPIC = 'platform.events.v1'
+
 export interface KafkaLogOptions extends KafkaConnection {
   /** Default `platform.events.v1`. */
   topic?: string
@@ -20,7 +22,7 @@ export interface KafkaLogOptions extends KafkaConnection {
  * @throws LogUnavailableError when Kafka is not reached, or the topic's settings would lose events
  */
 export async function openKafkaLog(options: KafkaLogOptions): Promise<EventLog> {
-  const { topic: name = 'platform.events.v1', partitions = 6, logger } = options
+  const { topic: name = DEFAULT_TOPIC, partitions = 6, logger } = options
   const kafka = createKafka(options)
   const topic = new KafkaTopic(kafka, name, logger)
   try {

@@ -1,8 +1,11 @@
 import { join } from 'node:path'
 import type { Logger } from '@platform-events/runtime'
 import { AcceptedCounts } from './accepted-counts.ts'
+import type { DeadLetterTopic } from './dead-letter-topic.ts'
 import type { EventLog } from './event-log.ts'
-import { openKafkaLog } from './kafka.ts'
+import { DEFAULT_TOPIC, openKafkaLog } from './kafka.ts'
+import type { KafkaConnection } from './kafka-client.ts'
+import { kafkaDeadLetterTopic } from './kafka-dead-letters.ts'
 import { kafkaWhenReached } from './kafka-when-reached.ts'
 import { type LocalLog, type LocalLogOptions, openLocalLog } from './local.ts'
 import { openSpooledLog, type SpoolStats } from './spooled.ts'
@@ -67,11 +70,33 @@ export function openConsumedLog(
   return kafkaWhenReached(() => openKafka(settings.KAFKA_BROKERS, settings.KAFKA_TOPIC, logger), logger)
 }
 
+/** The topics of events and of dead letters are one: a dead letter would be read as an event, and die again, for ever. */
+class SameTopicError extends Error {
+  constructor(topic: string) {
+    super(`KAFKA_DLQ_TOPIC=${topic}: the dead letters want a topic of their own, and this is KAFKA_TOPIC`)
+    this.name = 'SameTopicError'
+  }
+}
+
+/**
+ * The topic where dead letters are published, not reached yet; undefined on the local log, which has no such thing.
+ *
+ * @throws SameTopicError
+ */
+export function openDeadLetterTopic(
+  settings: EventLogSettings & { KAFKA_DLQ_TOPIC?: string | undefined },
+  logger: Logger,
+): DeadLetterTopic | undefined {
+  const { KAFKA_BROKERS: brokers, KAFKA_TOPIC, KAFKA_DLQ_TOPIC: topic = 'platform.events.dlq.v1' } = settings
+  if (!brokers) return undefined
+  if (topic === (KAFKA_TOPIC ?? DEFAULT_TOPIC)) throw new SameTopicError(topic)
+  return kafkaDeadLetterTopic({ ...connectionTo(brokers, logger), topic })
+}
+
 function openKafka(brokers: string, topic: string | undefined, logger: Logger): Promise<EventLog> {
-  return openKafkaLog({
-    brokers: brokers.split(',').map((broker) => broker.trim()),
-    clientId: 'platform-events',
-    logger,
-    ...(topic ? { topic } : {}),
-  })
+  return openKafkaLog({ ...connectionTo(brokers, logger), ...(topic ? { topic } : {}) })
+}
+
+function connectionTo(brokers: string, logger: Logger): KafkaConnection {
+  return { brokers: brokers.split(',').map((broker) => broker.trim()), clientId: 'platform-events', logger }
 }

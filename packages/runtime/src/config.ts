@@ -80,6 +80,12 @@ export const eventLogSettings = {
 /** The same for a service alone: the local log belongs to the one process that collects and consumes. */
 export const kafkaSettings = { ...eventLogSettings, KAFKA_BROKERS: brokers }
 
+/** Settings of those who consume: where dead letters are published, over Kafka. */
+export const deadLetterSettings = {
+  /** platform.events.dlq.v1 unless told. */
+  KAFKA_DLQ_TOPIC: z.string().optional(),
+}
+
 /** Settings of those who collect: what may wait on their disk while Kafka is away. */
 export const spoolSettings = {
   SPOOL_MAX_BYTES: z.coerce

@@ -2,6 +2,7 @@ export { Backoff } from './backoff.ts'
 export {
   commonSettings,
   databaseSettings,
+  deadLetterSettings,
   eventLogSettings,
   kafkaSettings,
   readConfigOrExit,

@@ -1,9 +1,10 @@
-import type { Consumption, EventLog, RecordBatch } from '@platform-events/event-log'
+import type { Consumption, DeadLetterTopic, EventLog, RecordBatch } from '@platform-events/event-log'
 import { BinaryCopy, type Pool } from '@platform-events/postgres'
 import type { Component, HealthCheck, Logger, PartHealth, Registry } from '@platform-events/runtime'
 import { Accumulator } from './accumulator.ts'
 import { ActorKeys } from './actor-key.ts'
 import { type AskForDay, askPostgresForDay } from './days.ts'
+import { DeadLetterPublisher } from './dead-letter-publisher.ts'
 import { Delivering } from './delivering.ts'
 import { Loader } from './loader.ts'
 import { Losses } from './losses.ts'
@@ -27,6 +28,8 @@ export interface ConsumerOptions {
   lingerMs?: number
   /** So many dead letters in a row with one code pause the consumer. */
   deadInARow?: number
+  /** Where dead letters are published; on the local log they are in Postgres only. This consumer closes it. */
+  deadLetterTopic?: DeadLetterTopic | undefined
   /** Makes the partition of a UTC day; Postgres's own function unless told. */
   askForDay?: AskForDay
   /** What a successor waits for the offsets before it ends the sessions that hold them. */
@@ -49,6 +52,7 @@ export function createConsumer(options: ConsumerOptions): Consumer {
   const losses = new Losses(pool, logger, options.metrics)
   const offsets = new StoredOffsets(pool, logger, losses)
   const actorKeys = new ActorKeys()
+  const publisher = publisherOf(options)
   let consumption: Consumption | undefined
 
   const lag = async (): Promise<number> => {
@@ -63,6 +67,7 @@ export function createConsumer(options: ConsumerOptions): Consumer {
     shard: options.shard ?? 0,
     askForDay: options.askForDay ?? askPostgresForDay(pool),
     deadInARow: options.deadInARow ?? 100,
+    onDead: publisher && (() => publisher.wake()),
     ...(options.lockTimeoutMs === undefined ? {} : { lockTimeoutMs: options.lockTimeoutMs }),
     ...(options.backoffMs === undefined ? {} : { backoffMs: options.backoffMs }),
   })
@@ -81,6 +86,7 @@ export function createConsumer(options: ConsumerOptions): Consumer {
   return {
     name: 'consumer',
     async start() {
+      publisher?.start()
       consumption = await log.consume({
         group,
         maxEvents,
@@ -92,18 +98,27 @@ export function createConsumer(options: ConsumerOptions): Consumer {
     async drain() {
       await consumption?.stop()
       consumption = undefined
+      await publisher?.stop()
     },
     async stop() {
       await consumption?.stop()
+      await publisher?.stop()
     },
-    check: () => health(loader, offsets, losses, lag),
+    check: () => health(loader, offsets, losses, publisher, lag),
   }
+}
+
+function publisherOf(options: ConsumerOptions): DeadLetterPublisher | undefined {
+  const { pool, logger, metrics, deadLetterTopic: topic, backoffMs } = options
+  if (topic === undefined) return undefined
+  return new DeadLetterPublisher({ pool, logger, metrics, topic, ...(backoffMs === undefined ? {} : { backoffMs }) })
 }
 
 async function health(
   loader: Loader,
   offsets: StoredOffsets,
   losses: Losses,
+  publisher: DeadLetterPublisher | undefined,
   lag: () => Promise<number>,
 ): Promise<PartHealth> {
   const { trouble, lastCommit } = loader
@@ -114,9 +129,13 @@ async function health(
   }
   if (offsets.trouble !== undefined)
     return { ok: false, detail: `stored offsets are not read: ${offsets.trouble}; ${committed}` }
-  const [records, open] = await Promise.all([lag(), losses.open()])
+  const [records, ...open] = await Promise.all([lag(), losses.open(), publisher?.trouble() ?? ''])
   const detail = `lag ${records} records, ${committed}`
   // A loss of the past is said until it is acknowledged, but this part stays ok: it stores what comes, and whoever routes by
   // /readyz would take every instance out, for a gap that none of them can close.
-  return open === '' ? { ok: true, detail } : { ok: true, degraded: true, detail: `${detail}; ${open}` }
+  // So it is with dead letters that Kafka does not take.
+  const degraded = open.filter((what) => what !== '')
+  return degraded.length === 0
+    ? { ok: true, detail }
+    : { ok: true, degraded: true, detail: [detail, ...degraded].join('; ') }
 }

@@ -159,6 +159,7 @@ function originOf(record: ConsumedRecord, topicPartition: TopicPartition): RowOr
   return {
     topicPartition,
     offset: record.offset,
+    key: record.key,
     sourceId: Number.isInteger(source_id) && source_id > 0 && source_id <= 0x7fff ? source_id : 0,
     receivedAt: Number.isSafeInteger(receivedAt) ? receivedAt : Number.NaN,
     value: record.value,

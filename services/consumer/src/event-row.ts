@@ -4,6 +4,8 @@ import type { TopicPartition } from '@platform-events/event-log'
 export interface RowOrigin {
   topicPartition: TopicPartition
   offset: number
+  /** The record's; empty where it has none. */
+  key: string
   sourceId: number
   /** Microseconds since 1970. */
   receivedAt: number

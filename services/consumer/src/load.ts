@@ -18,6 +18,8 @@ export interface LoadOptions {
   /** 0 to 15, one for each process that loads at the same time. */
   shard: number
   expectDuplicates: boolean
+  /** Dead letters are to go to their topic, too. */
+  publishDead: boolean
   /** Moves on with the load, which may be undone: pass a copy. */
   streak: DeadStreak
   lockTimeoutMs?: number
@@ -85,7 +87,7 @@ async function loadInto(
   if (stored.length === 0) for (const line of noEvents) options.streak.dead(line)
 
   const dead = [...noEvents, ...byKey.dead, ...byId.dead]
-  await keepDead(client, dead)
+  await keepDead(client, dead, options.publishDead)
   const quarantined = await keepQuarantined(
     client,
     batches.flatMap((prepared) => prepared.quarantined),

@@ -13,6 +13,8 @@ export interface LoaderOptions extends Pick<LoadOptions, 'pool' | 'copy' | 'shar
   askForDay: AskForDay
   /** So many dead letters in a row with one code pause the consumer. */
   deadInARow: number
+  /** Called when dead letters were committed, which then are to go to their topic, too. */
+  onDead?: (() => void) | undefined
   /** The first and the longest pause between two attempts. */
   backoffMs?: [first: number, longest: number]
 }
@@ -64,6 +66,7 @@ export class Loader {
           copy,
           shard,
           streak,
+          publishDead: this.#options.onDead !== undefined,
           expectDuplicates: this.#recentCollisions.many,
           ...(lockTimeoutMs === undefined ? {} : { lockTimeoutMs }),
         })
@@ -133,8 +136,9 @@ export class Loader {
 
   #committed(batches: PreparedBatch[], outcome: Extract<LoadOutcome, { fenced: null }>, ms: number): void {
     const { stored, duplicates, dead, quarantined, collided } = outcome
-    const { metrics, logger } = this.#options
+    const { metrics, logger, onDead } = this.#options
     this.#lastCommit = new Date()
+    if (dead > 0) onDead?.()
     this.#recentCollisions.add(collided)
     metrics.rows.inc({ outcome: 'stored' }, stored)
     metrics.rows.inc({ outcome: 'duplicate' }, duplicates)

@@ -1,4 +1,4 @@
-import { openConsumedLog } from '@platform-events/event-log'
+import { openConsumedLog, openDeadLetterTopic } from '@platform-events/event-log'
 import { createPool, postgresComponent } from '@platform-events/postgres'
 import {
   buildHttp,
@@ -7,6 +7,7 @@ import {
   createLogger,
   createMetrics,
   databaseSettings,
+  deadLetterSettings,
   exitOnSignals,
   httpComponent,
   kafkaSettings,
@@ -23,6 +24,7 @@ const settings = readConfigOrExit(
     ...commonSettings,
     ...databaseSettings,
     ...kafkaSettings,
+    ...deadLetterSettings,
     CONSUMER_GROUP: z.string().default('platform-events'),
     /** 0 to 15, another one for each consumer process; any at random unless given. */
     CONSUMER_SHARD: count.min(0).max(15).optional(),
@@ -41,12 +43,13 @@ const metrics = createMetrics()
 const pool = createPool({
   connectionString: settings.DATABASE_URL,
   applicationName: 'platform-events consumer',
-  max: 4,
+  max: 5,
 })
 await startOrExit(settings, async () => {
   const log = openConsumedLog(settings, logger)
   const consumer = createConsumer({
     log,
+    deadLetterTopic: openDeadLetterTopic(settings, logger),
     pool,
     logger,
     metrics,

@@ -3,11 +3,19 @@ import type { DeadLine } from './event-row.ts'
 import type { QuarantinedRow } from './prepared-batch.ts'
 
 const KEEP_DEAD = `
-  insert into events_internal.dead_letters
-    (source_id, log_id, topic, topic_partition, record_offset, line, event_id, sqlstate, reason, message, raw, received_at)
-  select * from unnest($1::smallint[], $2::text[], $3::text[], $4::int[], $5::bigint[], $6::int[], $7::uuid[], $8::text[],
-    $9::text[], $10::text[], $11::bytea[], $12::timestamptz[])
-  on conflict do nothing`
+  with dead as (
+    insert into events_internal.dead_letters
+      (source_id, log_id, topic, topic_partition, record_offset, line, event_id, sqlstate, reason, message, raw, received_at,
+       record_key)
+    select * from unnest($1::smallint[], $2::text[], $3::text[], $4::int[], $5::bigint[], $6::int[], $7::uuid[], $8::text[],
+      $9::text[], $10::text[], $11::bytea[], $12::timestamptz[], $13::bytea[])
+    on conflict do nothing
+    returning dead_letter_id
+  )
+  insert into events_internal.dead_letter_outbox select dead_letter_id from dead where $14`
+
+/** A key of ours is a session's id, 128 characters at most. A longer one, of somebody else's, is not kept with each of its lines. */
+const KEY_BYTES = 1024
 
 const KEEP_QUARANTINED = `
   insert into events_internal.quarantined_events
@@ -15,8 +23,12 @@ const KEEP_QUARANTINED = `
   select * from unnest($1::smallint[], $2::uuid[], $3::text[], $4::text[], $5::timestamptz[], $6::timestamptz[], $7::bytea[])
   on conflict do nothing`
 
-/** Keeps what could not be stored, with its bytes and where it came from. Once: a line has one place in the log. */
-export async function keepDead(client: PoolClient, dead: DeadLine[]): Promise<void> {
+/**
+ * Keeps what could not be stored, with its bytes and where it came from. Once: a line has one place in the log.
+ *
+ * @param publish the letters are to go to their topic, too
+ */
+export async function keepDead(client: PoolClient, dead: DeadLine[], publish: boolean): Promise<void> {
   if (dead.length === 0) return
   await client.query(KEEP_DEAD, [
     dead.map(({ origin }) => origin.sourceId || null),
@@ -31,7 +43,14 @@ export async function keepDead(client: PoolClient, dead: DeadLine[]): Promise<vo
     dead.map(({ message }) => message),
     dead.map(rawOf),
     dead.map(({ origin }) => time(origin.receivedAt)),
+    dead.map(({ origin }) => keyOf(origin.key)),
+    publish,
   ])
+}
+
+function keyOf(text: string): Buffer | null {
+  const key = Buffer.from(text)
+  return key.length === 0 || key.length > KEY_BYTES ? null : key
 }
 
 /** Keeps events outside the late window. Once: sent again, they have the same id and time. @returns how many were new */

@@ -1,4 +1,10 @@
-import { commonSettings, eventLogSettings, spoolSettings, tokenSettings } from '@platform-events/runtime'
+import {
+  commonSettings,
+  deadLetterSettings,
+  eventLogSettings,
+  spoolSettings,
+  tokenSettings,
+} from '@platform-events/runtime'
 import { z } from 'zod'
 
 /** All that `npm start` takes from the environment. */
@@ -11,6 +17,7 @@ export const settingsSchema = z.object({
     .startsWith('postgres', 'a URL such as postgres://user:password@host:5432/database')
     .optional(),
   ...eventLogSettings,
+  ...deadLetterSettings,
   ...spoolSettings,
   /** What the local log holds at most; above half of it what is stored in Postgres is given up. 4 GiB are about ten million events. */
   LOG_MAX_BYTES: z.coerce

@@ -10,6 +10,7 @@ import {
 } from '@platform-events/collector'
 import { createConsumer } from '@platform-events/consumer'
 import { dashboardRoutes } from '@platform-events/dashboard'
+import { openDeadLetterTopic } from '@platform-events/event-log'
 import { queryRoutes } from '@platform-events/query'
 import { createRetention } from '@platform-events/retention'
 import {
@@ -65,7 +66,8 @@ async function buildParts(
   })
   const sources = sourceDirectory({ load: () => loadSources(pool), file: sourcesFile(DATA_DIR, database.url), logger })
   const retention = createRetention({ pool, logger, metrics, keepDays: settings.RETENTION_KEEP_DAYS })
-  const consumer = createConsumer({ log, pool, logger, metrics })
+  const deadLetterTopic = openDeadLetterTopic(settings, logger)
+  const consumer = createConsumer({ log, deadLetterTopic, pool, logger, metrics })
   const collected = watchedLog(log)
   spoolMetrics(metrics, log)
 
