@@ -18,6 +18,13 @@ const REBALANCE_GRACE_MS = 10_000
 
 const IDENTITY_MS = 10_000
 
+/**
+ * What is fetched from one broker at once, and of one topic partition; kafkajs asks it for no more before all of that is done with, so
+ * this is also what waits in memory while Postgres is away. Kafka sends a single record that is larger all the same.
+ */
+const FETCH_BYTES = 8 * 1024 * 1024
+const PARTITION_BYTES = 1024 * 1024
+
 export interface SessionOptions {
   kafka: Kafka
   topic: KafkaTopic
@@ -48,6 +55,8 @@ export class KafkaSession {
       rebalanceTimeout: REBALANCE_MS,
       heartbeatInterval: HEARTBEAT_MS,
       maxWaitTimeInMs: 500,
+      maxBytes: FETCH_BYTES,
+      maxBytesPerPartition: PARTITION_BYTES,
       allowAutoTopicCreation: false,
       // Restarting is ours: kafkajs restarts after some errors and not after others.
       retry: { initialRetryTime: 100, maxRetryTime: 1000, retries: 5, restartOnFailure: async () => false },

@@ -35,9 +35,9 @@ afterEach(async () => {
   await admin?.disconnect()
 })
 
-async function open(): Promise<EventLog> {
+async function open(partitions = 6): Promise<EventLog> {
   const logger = createLogger({ name: 'test', level: 'silent' })
-  const log = await openKafkaLog({ brokers: kafkaBrokers(), clientId: 'test', topic, logger })
+  const log = await openKafkaLog({ brokers: kafkaBrokers(), clientId: 'test', topic, partitions, logger })
   logs.push(log)
   return log
 }
@@ -73,6 +73,34 @@ it('says that Kafka is not reached', async () => {
   const logger = createLogger({ name: 'test', level: 'silent' })
   const opening = openKafkaLog({ brokers: ['127.0.0.1:1'], clientId: 'test', topic, logger })
   await expect(opening).rejects.toThrow(LogUnavailableError)
+})
+
+it('holds 8 MiB of what a broker has while nothing is stored, and goes on from there', async () => {
+  const log = await open(12)
+  const value = Buffer.alloc(300_000, 'x')
+  const records = Array.from({ length: 60 }, (_, n) => ({ ...makeRecord(`key-${n}`), value }))
+  await Promise.all(records.map((record) => log.append([record])))
+  let held = 0
+  let delivered = 0
+  let store = (): void => undefined
+  const stored = new Promise<void>((resolve) => {
+    store = resolve
+  })
+  const consumption = await log.consume({
+    group: topic,
+    from: async () => null,
+    async onBatch({ records, nextOffset }) {
+      held += records.length * value.length
+      await stored
+      delivered += records.length
+      return nextOffset
+    },
+  })
+  consumptions.push(consumption)
+  await expect.poll(() => held, within).toBeGreaterThan(5e6)
+  expect(held).toBeLessThanOrEqual(8 * 1024 * 1024)
+  store()
+  await expect.poll(() => delivered, within).toBe(60)
 })
 
 it('asks and delivers nothing after a stop, and is no member of its group, at whatever moment of its start that comes', async () => {
