@@ -366,4 +366,44 @@ comment on view events_internal.delivery_ledger is
   'resent: records that were in the log twice, outside the sums. source_id 0: rows inserted by SQL. '
   'Example: select * from events_internal.delivery_ledger where day >= current_date - 7 order by day, source.';
 
+
+create function events_internal.verify_ledger(p_from date, p_to date)
+  returns table (day date, source_id smallint, account text, counted bigint, found bigint)
+  language sql stable set search_path = '' as $$
+    with oldest as (
+      select min(pg_catalog.to_date(pg_catalog.right(c.relname, 8), 'YYYYMMDD')) as day
+      from pg_catalog.pg_inherits i join pg_catalog.pg_class c on c.oid = i.inhrelid
+      where i.inhparent = 'public.platform_events'::regclass
+    ), counted as (
+      select l.day, l.source_id, a.account, a.n
+      from events_internal.delivery_ledger l,
+        lateral (values ('stored', l.stored - l.deleted), ('dead_lettered', l.dead_lettered), ('quarantined', l.quarantined)) a (account, n)
+      where l.day between p_from and p_to
+    ), found as (
+      -- The late window before, and what a clock may be ahead.
+      select (e.received_at at time zone 'UTC')::date as day, e.source_id, 'stored' as account, count(*) as n
+      from public.platform_events e
+      where e.created_at >= (p_from - 8)::timestamp at time zone 'UTC' and e.created_at < (p_to + 2)::timestamp at time zone 'UTC'
+      group by 1, 2
+      union all
+      select (coalesce(d.received_at, d.dead_at) at time zone 'UTC')::date, coalesce(d.source_id, 0::smallint), 'dead_lettered', count(*)
+      from events_internal.dead_letters d where coalesce(d.resolution, 'given_up') = 'given_up' group by 1, 2
+      union all
+      select (coalesce(q.received_at, q.quarantined_at) at time zone 'UTC')::date, coalesce(q.source_id, 0::smallint), 'quarantined', count(*)
+      from events_internal.quarantined_events q group by 1, 2
+    )
+    select b.day, b.source_id, b.account, b.counted, b.found
+    from (
+      select coalesce(c.day, f.day) as day, coalesce(c.source_id, f.source_id) as source_id, coalesce(c.account, f.account) as account,
+        coalesce(c.n, 0) as counted, coalesce(f.n, 0) as found
+      from counted c full join found f on f.day = c.day and f.source_id = c.source_id and f.account = c.account
+    ) b, oldest o
+    where b.day between p_from and p_to and (b.account <> 'stored' or b.day >= o.day + 7)
+    order by 1, 2, 3
+  $$;
+revoke all on function events_internal.verify_ledger(date, date) from public, anon, authenticated, service_role;
+comment on function events_internal.verify_ledger(date, date) is
+  'The ledger beside a recount of the rows it speaks of, UTC days of receipt, both inclusive. Where counted and found differ the books do not balance. '
+  'Days whose raw rows retention has begun to drop are left out. Scans the raw rows: select * from events_internal.verify_ledger(current_date - 1, current_date).';
+
 reset role;

@@ -154,7 +154,7 @@ function isInt4(value: unknown): value is number {
  * received_at that doubles do not hold to the microsecond (past the year 2255) is none: days are reckoned from it.
  */
 function originOf(record: ConsumedRecord, topicPartition: TopicPartition): RowOrigin {
-  const { source_id, received_at } = record.headers
+  const { source_id, received_at, collector_id, accepted = 0 } = record.headers
   const receivedAt = typeof received_at === 'string' ? utcMicros(received_at) : Number.NaN
   return {
     topicPartition,
@@ -162,6 +162,9 @@ function originOf(record: ConsumedRecord, topicPartition: TopicPartition): RowOr
     key: record.key,
     sourceId: Number.isInteger(source_id) && source_id > 0 && source_id <= 0x7fff ? source_id : 0,
     receivedAt: Number.isSafeInteger(receivedAt) ? receivedAt : Number.NaN,
+    receivedDay: new Date(Number.isSafeInteger(receivedAt) ? receivedAt / 1000 : Date.now()).toISOString().slice(0, 10),
+    collectorId: (Number.isSafeInteger(accepted) && accepted > 0 && uuid(collector_id)) || null,
+    accepted,
     value: record.value,
   }
 }

@@ -9,6 +9,12 @@ export interface RowOrigin {
   sourceId: number
   /** Microseconds since 1970. */
   receivedAt: number
+  /** UTC day of receivedAt, YYYY-MM-DD; today's where that is none. */
+  receivedDay: string
+  /** Who numbered the record, in lower case; null: nobody. */
+  collectorId: string | null
+  /** The number that it reaches, see `RecordHeaders`. */
+  accepted: number
   /** The record's bytes; the rows point into them. */
   value: Buffer
 }

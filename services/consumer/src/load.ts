@@ -3,6 +3,7 @@ import { type BinaryCopy, inTransaction, type Pool, type PoolClient } from '@pla
 import { endingFrozenPredecessors, LOADING } from './blockers.ts'
 import type { DeadStreak } from './dead-streak.ts'
 import { withoutKnownIds } from './dedupe-by-id.ts'
+import { countDelivery } from './delivery-counts.ts'
 import type { DeadLine } from './event-row.ts'
 import { advanceOffsets, lockOffsets } from './offsets.ts'
 import type { PreparedBatch } from './prepared-batch.ts'
@@ -94,6 +95,7 @@ async function loadInto(
   )
   await claimSessions(client, stored)
   await advanceOffsets(client, recordBatches)
+  await countDelivery(client, batches, { stored, dead, quarantined })
   await addToRollup(client, stored, options.shard)
   if (recordBatches.some(({ signal }) => signal.aborted)) throw new AbandonedError('the topic partition was lost')
   return {
@@ -101,7 +103,7 @@ async function loadInto(
     stored: stored.length,
     duplicates: byKey.duplicates + byId.duplicates + rowsById.length - fresh.length,
     dead: dead.length,
-    quarantined,
+    quarantined: quarantined.length,
     collided: byKey.collided,
   }
 }

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { LoggedEvent } from '@platform-events/contracts'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { ledgerFaults, ledgerSums } from '../../../test/support/ledger.ts'
 import { createTestDatabase, type TestDatabase } from '../../../test/support/postgres.ts'
 import {
   sampleEvent,
@@ -60,13 +61,16 @@ describe('a random stream, with everything sent twice, refused and killed', () =
       const { lines, expected } = oracle(records)
       // What is deduplicated by id comes through one topic partition, as its key has it: two would not see each other's rows.
       const log = new ScriptedLog(consumers > 1 ? 1 : partitions, `run ${run++}`)
+      const collector_id = randomUUID()
+      let accepted = 0
       const running = Array.from({ length: consumers }, () =>
         testConsumer(log, database.connectionString, { maxEvents, lingerMs: 1 }),
       )
       try {
         await Promise.all(running.map((consumer) => consumer.start()))
         for (const [at, record] of lines.entries()) {
-          await log.append([sampleRecord(record)])
+          accepted += record.length
+          await log.append([sampleRecord(record, { collector_id, accepted })])
           if (at % 8 === 0 && at / 8 < kills) await killConsumers()
         }
         await untilConsumed(log, database.pool)
@@ -75,6 +79,9 @@ describe('a random stream, with everything sent twice, refused and killed', () =
       }
       const { ids, dead, quarantined, rollupDifferences } = await tableState(database.pool)
       expect({ ids, dead, quarantined, rollupDifferences }).toEqual({ ...expected, rollupDifferences: [] })
+      const numbered = lines.reduce((sum, { length }) => sum + length, 0)
+      expect(await ledgerFaults(database.pool)).toEqual([])
+      expect(await ledgerSums(database.pool)).toMatchObject({ accepted: numbered, in_flight: 0, resent: 0 })
       expect(await sessionOwners()).toEqual(await earliestOwners())
     })
     await fc.assert(property, { numRuns: 25, endOnFailure: true })
@@ -130,7 +137,7 @@ function oracle(records: Line[][]) {
 async function empty(): Promise<void> {
   await database.pool.query(`
     truncate public.platform_events, events_internal.session_users, events_internal.event_rollup_hourly,
-      events_internal.consumer_offsets, events_internal.dead_letters, events_internal.quarantined_events`)
+      events_internal.consumer_offsets, events_internal.delivery_counts, events_internal.dead_letters, events_internal.quarantined_events`)
 }
 
 async function killConsumers(): Promise<void> {

@@ -21,7 +21,8 @@ const KEEP_QUARANTINED = `
   insert into events_internal.quarantined_events
     (source_id, event_id, event_type, reason, created_at, received_at, raw)
   select * from unnest($1::smallint[], $2::uuid[], $3::text[], $4::text[], $5::timestamptz[], $6::timestamptz[], $7::bytea[])
-  on conflict do nothing`
+  on conflict do nothing
+  returning event_id, created_at`
 
 /**
  * Keeps what could not be stored, with its bytes and where it came from. Once: a line has one place in the log.
@@ -53,10 +54,10 @@ function keyOf(text: string): Buffer | null {
   return key.length === 0 || key.length > KEY_BYTES ? null : key
 }
 
-/** Keeps events outside the late window. Once: sent again, they have the same id and time. @returns how many were new */
-export async function keepQuarantined(client: PoolClient, quarantined: QuarantinedRow[]): Promise<number> {
-  if (quarantined.length === 0) return 0
-  const { rowCount } = await client.query(KEEP_QUARANTINED, [
+/** Keeps events outside the late window. Once: sent again, they have the same id and time. @returns those that were new */
+export async function keepQuarantined(client: PoolClient, quarantined: QuarantinedRow[]): Promise<QuarantinedRow[]> {
+  if (quarantined.length === 0) return []
+  const kept = await client.query<{ event_id: string; created_at: Date }>(KEEP_QUARANTINED, [
     quarantined.map(({ row }) => row.origin.sourceId),
     quarantined.map(({ row }) => row.id),
     quarantined.map(({ row }) => row.eventType.replaceAll('\0', '')),
@@ -65,7 +66,8 @@ export async function keepQuarantined(client: PoolClient, quarantined: Quarantin
     quarantined.map(({ row }) => time(row.origin.receivedAt)),
     quarantined.map(({ row }) => rawOf(row)),
   ])
-  return rowCount ?? 0
+  const isNew = new Set(kept.rows.map(({ event_id, created_at }) => `${event_id} ${created_at.toISOString()}`))
+  return quarantined.filter(({ row }) => isNew.delete(`${row.id} ${time(row.createdAt)}`))
 }
 
 function rawOf({ origin, start, end }: { origin: DeadLine['origin']; start: number; end: number }): Buffer {
