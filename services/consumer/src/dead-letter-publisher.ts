@@ -21,8 +21,8 @@ export interface DeadLetterPublisherOptions {
 
 /** What a stop gives to the request under way: it is repeated later if it is given up. */
 const STOP_GRACE_MS = 1000
-/** Longer than an append to Kafka takes, however it ends: a publisher that is frozen must not keep its letters for ever. */
-const IDLE_IN_TRANSACTION_TIMEOUT_MS = 30_000
+/** Longer than a publish takes, however it ends: a publisher that is frozen, or gone without a word, must not keep its letters for ever. */
+const SILENCE_MS = 120_000
 const STATEMENT_TIMEOUT_MS = 10_000
 
 /**
@@ -131,7 +131,8 @@ export class DeadLetterPublisher {
       },
       {
         applicationName: 'platform-events dead letters',
-        idleInTransactionTimeoutMs: IDLE_IN_TRANSACTION_TIMEOUT_MS,
+        idleInTransactionTimeoutMs: SILENCE_MS,
+        silenceMs: SILENCE_MS,
         statementTimeoutMs: STATEMENT_TIMEOUT_MS,
       },
     )

@@ -8,6 +8,15 @@ export interface TopicMessage {
   headers: Record<string, string>
 }
 
+/** Makes a topic with these settings. */
+export async function makeTopic(topic: string, settings: Record<string, string>): Promise<void> {
+  const admin = new Kafka({ brokers: kafkaBrokers(), logLevel: logLevel.NOTHING }).admin()
+  await admin.connect()
+  const configEntries = Object.entries(settings).map(([name, value]) => ({ name, value }))
+  await admin.createTopics({ topics: [{ topic, configEntries }] })
+  await admin.disconnect()
+}
+
 /** Every message that is on a topic now. */
 export async function readTopic(topic: string): Promise<TopicMessage[]> {
   const kafka = new Kafka({ brokers: kafkaBrokers(), logLevel: logLevel.NOTHING })
