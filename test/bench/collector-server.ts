@@ -5,7 +5,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { buildCollector, type Source } from '@platform-events/collector'
+import { buildCollector, ReceivedCounts, type Source } from '@platform-events/collector'
 import { openLocalLog } from '@platform-events/event-log'
 import { createLogger, createMetrics } from '@platform-events/runtime'
 import Fastify, { type FastifyInstance } from 'fastify'
@@ -49,6 +49,7 @@ async function collector(): Promise<{ app: FastifyInstance; close(): Promise<voi
   const keys = new KeyIndex([source])
   const app = await buildCollector({
     log,
+    received: new ReceivedCounts(),
     logger,
     metrics: createMetrics(),
     sources: { find: (key) => keys.find(key) ?? null },

@@ -5,6 +5,7 @@ import type { ErrorBody, IngestAnswer } from '../../packages/contracts/src/index
 import { createLogger, createMetrics, platformJwtVerifier, type Registry } from '../../packages/runtime/src/index.ts'
 import { buildCollector, type CollectorAppOptions, type Source } from '../../services/collector/src/index.ts'
 import { KeyIndex } from '../../services/collector/src/key-index.ts'
+import { ReceivedCounts } from '../../services/collector/src/received-counts.ts'
 import { MemoryLog } from './memory-log.ts'
 import { PLATFORM_SECRET } from './platform-token.ts'
 
@@ -52,6 +53,7 @@ export async function testCollector(
   const app = await buildCollector({
     log,
     metrics,
+    received: new ReceivedCounts(),
     sources: { find: (key) => keys.find(key) ?? null },
     verifyJwt: platformJwtVerifier({ JWT_SECRET: PLATFORM_SECRET }),
     logger: createLogger({ name: 'collector', level: 'silent' }),

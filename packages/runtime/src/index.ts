@@ -9,6 +9,7 @@ export {
   spoolSettings,
   tokenSettings,
 } from './config.ts'
+export { inTime } from './deadline.ts'
 export { type DirectoryLock, DirectoryLockedError, lockDirectory } from './directory-lock.ts'
 export { checkHealth, type Health, type HealthCheck, type PartHealth } from './health.ts'
 export { buildHttp, type HttpOptions, httpComponent } from './http.ts'

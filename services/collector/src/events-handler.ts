@@ -17,6 +17,8 @@ import type { KeyHolder, Sources } from './source.ts'
 import { userIdRule } from './user-ids.ts'
 
 interface Prepared {
+  sourceId: number
+  receivedAt: string
   records: LogRecord[]
   result: Ingested
 }
@@ -30,7 +32,7 @@ export function eventsHandler(options: CollectorOptions, metrics: CollectorMetri
   return async function post(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
     const claim = new InFlightClaim(inFlight)
     try {
-      const { records, result } = await prepare(request, reply, claim)
+      const { records, result, sourceId, receivedAt } = await prepare(request, reply, claim)
       try {
         await append(options.log, records)
       } catch (error) {
@@ -38,6 +40,7 @@ export function eventsHandler(options: CollectorOptions, metrics: CollectorMetri
         throw error
       }
       countResult(metrics, result)
+      options.received.add(sourceId, receivedAt, result)
       return reply.code(202).send(answerOf(result, now()))
     } finally {
       claim.release()
@@ -63,7 +66,7 @@ export function eventsHandler(options: CollectorOptions, metrics: CollectorMetri
     })
     const { sourceId } = holder.source
     const receivedAt = new Date(receivedAtMs).toISOString()
-    return { records: records.finish({ sourceId, batchId: randomUUID(), receivedAt }), result }
+    return { sourceId, receivedAt, records: records.finish({ sourceId, batchId: randomUUID(), receivedAt }), result }
   }
 
   function limitRate({ source }: KeyHolder, events: number, nowMs: number): void {

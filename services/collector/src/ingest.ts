@@ -1,6 +1,7 @@
 import {
   cleanStrings,
   type EventContext,
+  isUuid,
   LIMITS,
   type LoggedEvent,
   logLine,
@@ -26,17 +27,30 @@ export interface Ingested {
   userIdsDropped: number
   cleanedStrings: number
   rejected: RejectedEvent[]
+  /** What trackers had numbered of it. */
+  rejectedNumbers: { stream: string; seq: number }[]
 }
 
 /** Checks the events of a request one by one and writes the good ones as records; nothing is stored yet. */
 export function ingest(events: unknown[], options: IngestOptions): Ingested {
-  const result: Ingested = { accepted: 0, duplicates: 0, userIdsDropped: 0, cleanedStrings: 0, rejected: [] }
+  const result: Ingested = {
+    accepted: 0,
+    duplicates: 0,
+    userIdsDropped: 0,
+    cleanedStrings: 0,
+    rejected: [],
+    rejectedNumbers: [],
+  }
   const ids = new Set<string>()
+  const reject = (value: unknown, rejected: RejectedEvent): void => {
+    result.rejected.push(rejected)
+    result.rejectedNumbers.push(...numberOf(value))
+  }
   for (let index = 0; index < events.length; index++) {
     const value = options.clean ? cleaned(events[index], result) : events[index]
     const verdict = validateEvent(value, options.context)
     if (!verdict.ok) {
-      result.rejected.push({ index, ...idOf(value), code: verdict.code, message: verdict.message })
+      reject(value, { index, ...idOf(value), code: verdict.code, message: verdict.message })
       continue
     }
     const { event } = verdict
@@ -47,7 +61,7 @@ export function ingest(events: unknown[], options: IngestOptions): Ingested {
     const dropped = settleUserId(event, options.userIds)
     const line = logLine(event)
     if (isTooLarge(line, value)) {
-      result.rejected.push({ index, id: event.id, code: 'event_too_large', message: 'The event has more than 32 KB.' })
+      reject(value, { index, id: event.id, code: 'event_too_large', message: 'The event has more than 32 KB.' })
       continue
     }
     ids.add(event.id)
@@ -73,6 +87,13 @@ function keyOf(event: LoggedEvent): string {
 function isTooLarge(line: string, value: unknown): boolean {
   if (line.length * 3 <= LIMITS.EVENT_BYTES || Buffer.byteLength(line) <= LIMITS.EVENT_BYTES) return false
   return Buffer.byteLength(JSON.stringify(value)) > LIMITS.EVENT_BYTES
+}
+
+/** Its place in what its tracker sent, where it has a good one. */
+function numberOf(value: unknown): { stream: string; seq: number }[] {
+  const { stream, seq } = (value ?? {}) as { stream?: unknown; seq?: unknown }
+  const isNumbered = typeof stream === 'string' && isUuid(stream) && Number.isInteger(seq)
+  return isNumbered && (seq as number) >= 0 && (seq as number) <= 0x7fffffff ? [{ stream, seq: seq as number }] : []
 }
 
 /** What the client called the event, where that is short enough to repeat. */

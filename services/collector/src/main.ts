@@ -1,5 +1,5 @@
 import { mkdir } from 'node:fs/promises'
-import { resolve } from 'node:path'
+import { join, resolve } from 'node:path'
 import { openCollectingLog } from '@platform-events/event-log'
 import { createPool, postgresComponent } from '@platform-events/postgres'
 import {
@@ -13,8 +13,11 @@ import {
   startOrExit,
 } from '@platform-events/runtime'
 import { buildCollector } from './app.ts'
+import { deliveryReporter } from './delivery-reporter.ts'
 import { loadSources } from './load-sources.ts'
 import { watchedLog } from './log-health.ts'
+import { ReceivedCounts } from './received-counts.ts'
+import { saveDeliveryReport } from './save-delivery-report.ts'
 import { settingsSchema } from './settings.ts'
 import { sourceDirectory } from './sources.ts'
 import { sourcesFile } from './sources-file.ts'
@@ -37,11 +40,20 @@ await startOrExit(settings, async () => {
   })
   const log = watchedLog(eventLog)
   spoolMetrics(metrics, eventLog)
+  const received = new ReceivedCounts()
+  const reporter = deliveryReporter({
+    log: eventLog,
+    received,
+    save: (report) => saveDeliveryReport(pool, report),
+    file: join(dataDir, 'delivery-report.json'),
+    logger,
+  })
   const app = await buildCollector({
     logger,
     metrics,
     log,
     sources,
+    received,
     verifyJwt: platformJwtVerifier(settings),
     maxInFlightBytes: settings.MAX_IN_FLIGHT_BYTES,
     checks: { log: log.check, sources: sources.check },
@@ -51,6 +63,7 @@ await startOrExit(settings, async () => {
     { name: 'event log', start: async () => {}, stop: () => eventLog.close() },
     postgresComponent(pool, logger),
     sources,
+    reporter,
     httpComponent(app, { host: settings.HOST, port: settings.PORT }),
   ]
   await exitOnSignals((stopping) => startComponents(components, logger, stopping))

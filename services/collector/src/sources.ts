@@ -1,5 +1,5 @@
 import { RequestError } from '@platform-events/contracts'
-import { type Component, type HealthCheck, type Logger, reasonOf } from '@platform-events/runtime'
+import { type Component, type HealthCheck, inTime, type Logger, reasonOf } from '@platform-events/runtime'
 import { KeyIndex } from './key-index.ts'
 import type { KeyHolder, Source, Sources } from './source.ts'
 import { readSourcesFile, writeSourcesFile } from './sources-file.ts'
@@ -134,7 +134,7 @@ class Directory {
   async #load(): Promise<boolean> {
     const { load, logger } = this.#options
     try {
-      const sources = await inTime(load(), LOAD_DEADLINE_MS)
+      const sources = await inTime(load(), LOAD_DEADLINE_MS, 'Postgres')
       this.#keys = new KeyIndex(sources)
       if (this.#staleSince !== null) logger.info({ sources: sources.length }, 'sources are fresh again')
       this.#staleSince = null
@@ -177,16 +177,4 @@ function unavailable(message: string): RequestError {
 
 async function pause(ms: number): Promise<void> {
   if (ms > 0) await new Promise((resolve) => setTimeout(resolve, ms))
-}
-
-async function inTime<T>(work: Promise<T>, ms: number): Promise<T> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`no answer in ${ms} ms`)), ms)
-  })
-  try {
-    return await Promise.race([work, late])
-  } finally {
-    clearTimeout(timer)
-  }
 }

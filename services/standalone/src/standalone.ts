@@ -2,7 +2,10 @@ import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import {
   collectorRoutes,
+  deliveryReporter,
   loadSources,
+  ReceivedCounts,
+  saveDeliveryReport,
   sourceDirectory,
   sourcesFile,
   spoolMetrics,
@@ -70,19 +73,28 @@ async function buildParts(
   const consumer = createConsumer({ log, deadLetterTopic, pool, logger, metrics })
   const collected = watchedLog(log)
   spoolMetrics(metrics, log)
+  const received = new ReceivedCounts()
+  const reporter = deliveryReporter({
+    log,
+    received,
+    save: (report) => saveDeliveryReport(pool, report),
+    file: join(DATA_DIR, 'delivery-report.json'),
+    logger,
+  })
 
   const app = buildHttp({
     logger,
     metrics,
     checks: { log: collected.check, sources: sources.check, retention: retention.check, consumer: consumer.check },
   })
-  await app.register(collectorRoutes({ log: collected, sources, verifyJwt, metrics }))
+  await app.register(collectorRoutes({ log: collected, sources, received, verifyJwt, metrics }))
   // From the token, so that an open page stays signed in over a restart; whoever knows the token needs no cookie.
   const sessionKey = createHash('sha256').update(`session ${access.operator_token}`).digest()
   await app.register(queryRoutes({ pool, verifyJwt, logger, metrics, sessionKey }))
   await app.register(
     dashboardRoutes({ script: buildTrackerScript, module: buildTrackerModule, writeKey: () => access.write_key }),
   )
-  const components = [sources, retention, consumer, logTrim(log, pool, logger), httpComponent(app, { host, port })]
+  const http = httpComponent(app, { host, port })
+  const components = [sources, reporter, retention, consumer, logTrim(log, pool, logger), http]
   return { access, notes, components }
 }
