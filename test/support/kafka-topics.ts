@@ -15,11 +15,12 @@ export function deleteRecords(topic: string): Promise<void> {
   })
 }
 
-async function administer(work: (admin: Admin) => Promise<void>): Promise<void> {
-  const admin = new Kafka({ brokers: kafkaBrokers(), logLevel: logLevel.NOTHING }).admin()
+/** Does something with an admin client of kafkajs that asks these brokers. */
+export async function administer<T>(work: (admin: Admin) => Promise<T>, brokers = kafkaBrokers()): Promise<T> {
+  const admin = new Kafka({ brokers, logLevel: logLevel.NOTHING }).admin()
   await admin.connect()
   try {
-    await work(admin)
+    return await work(admin)
   } finally {
     await admin.disconnect()
   }

@@ -12,6 +12,12 @@ export interface KafkaConnection {
   sasl?: NonNullable<KafkaConfig['sasl']>
 }
 
+/**
+ * How long kafkajs believes who leads which topic partition, and how many there are; its default is 5 minutes. So late it fetches
+ * from a topic partition that had no leader when it last asked, and from one added since.
+ */
+export const METADATA_MAX_AGE_MS = 5000
+
 /** A client whose every request ends within seconds: the defaults of kafkajs keep a request open for minutes. */
 export function createKafka({ brokers, clientId, logger, ssl, sasl }: KafkaConnection): Kafka {
   return new Kafka({

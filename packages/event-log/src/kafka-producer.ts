@@ -1,8 +1,9 @@
-import type { Logger } from '@platform-events/runtime'
+import { Backoff, type Logger } from '@platform-events/runtime'
 import { type Kafka, type Message, Partitioners, type Producer } from 'kafkajs'
 import { AppendQueue } from './append-queue.ts'
 import { inTime } from './deadline.ts'
 import type { LogRecord } from './event-log.ts'
+import { METADATA_MAX_AGE_MS } from './kafka-client.ts'
 import { sizeOf, toMessage } from './kafka-record.ts'
 import type { KafkaTopic } from './kafka-topic.ts'
 
@@ -15,11 +16,16 @@ const REQUEST_BYTES = 900_000
 /** From the call of `append` to its end, whatever Kafka does. */
 const APPEND_DEADLINE_MS = 14_000
 
+const ATTEMPTS = 4
+
 const ALL_IN_SYNC = -1
 
 /**
  * Appends to the topic, one request at a time. A producer that gave up is thrown away and built anew: in kafkajs it may stay
  * broken. Not idempotent: with one request in flight order holds without, and a retry's duplicates are told by the events' ids.
+ *
+ * A retry sends everything again, to whoever leads by now. That of kafkajs (2.2.4, `sendMessages.js`) leaves out every broker that has
+ * answered already, also for what another broker refused and this one leads since: it resolves, and those records are nowhere.
  */
 export class KafkaAppender {
   readonly #kafka: Kafka
@@ -59,8 +65,9 @@ export class KafkaAppender {
   }
 
   async #write(messages: Message[], withinMs: number): Promise<void> {
+    const deadline = performance.now() + withinMs
     try {
-      await inTime(this.#send(messages), withinMs, 'Kafka')
+      await inTime(this.#send(messages, deadline), withinMs, 'Kafka')
       this.#failed = false
     } catch (err) {
       // Once an outage: whoever drains a spool tries every few seconds.
@@ -77,17 +84,29 @@ export class KafkaAppender {
     }
   }
 
-  async #send(messages: Message[]): Promise<void> {
+  async #send(messages: Message[], deadline: number): Promise<void> {
     this.#producer ??= this.#connect()
     const producer = await this.#producer
-    await producer.send({ topic: this.#topic.name, acks: ALL_IN_SYNC, timeout: 5000, messages })
+    const backoff = new Backoff(100, 1000)
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        await producer.send({ topic: this.#topic.name, acks: ALL_IN_SYNC, timeout: 5000, messages })
+        return
+      } catch (error) {
+        // What kafkajs would have tried again; the leaders were asked for anew by then.
+        const again = (error as Error).name === 'KafkaJSNumberOfRetriesExceeded'
+        if (!again || attempt === ATTEMPTS || performance.now() > deadline) throw error
+        await backoff.pause()
+      }
+    }
   }
 
   async #connect(): Promise<Producer> {
     const producer = this.#kafka.producer({
       allowAutoTopicCreation: false,
       createPartitioner: Partitioners.DefaultPartitioner,
-      retry: { initialRetryTime: 100, maxRetryTime: 1000, retries: 3 },
+      metadataMaxAge: METADATA_MAX_AGE_MS,
+      retry: { retries: 0 },
     })
     await producer.connect()
     return producer

@@ -3,6 +3,7 @@ import type { Logger } from '@platform-events/runtime'
 import type { Consumer, EachBatchPayload, Kafka } from 'kafkajs'
 import { inTime } from './deadline.ts'
 import type { ConsumeOptions } from './event-log.ts'
+import { METADATA_MAX_AGE_MS } from './kafka-client.ts'
 import { PartitionDelivery } from './kafka-partition.ts'
 import type { KafkaTopic, Watermarks } from './kafka-topic.ts'
 
@@ -57,6 +58,7 @@ export class KafkaSession {
       maxWaitTimeInMs: 500,
       maxBytes: FETCH_BYTES,
       maxBytesPerPartition: PARTITION_BYTES,
+      metadataMaxAge: METADATA_MAX_AGE_MS,
       allowAutoTopicCreation: false,
       // Restarting is ours: kafkajs restarts after some errors and not after others.
       retry: { initialRetryTime: 100, maxRetryTime: 1000, retries: 5, restartOnFailure: async () => false },

@@ -1,19 +1,17 @@
-import { type CollectingLog, openCollectingLog } from '@platform-events/event-log'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { LoggedEvent } from '@platform-events/contracts'
+import { type CollectingLog, type EventLog, openCollectingLog, openEventLog } from '@platform-events/event-log'
 import { createLogger } from '@platform-events/runtime'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it, vi } from 'vitest'
+import { startTcpProxy, type TcpProxy } from '../../../test/chaos/tcp-proxy.ts'
 import { makeDataDir } from '../../../test/support/data-dir.ts'
 import { uniqueTopic } from '../../../test/support/kafka.ts'
-import {
-  createJvmCluster,
-  type JvmBroker,
-  removeJvmBroker,
-  startJvmBroker,
-  stopJvmBroker,
-  whyNoJvm,
-} from '../../../test/support/kafka-jvm.ts'
+import { startTestCluster, type TestCluster } from '../../../test/support/kafka-cluster.ts'
+import { whyNoJvm } from '../../../test/support/kafka-jvm.ts'
 import { createTestDatabase, type TestDatabase } from '../../../test/support/postgres.ts'
 import {
   idsOf,
+  sampleEvent,
   sampleEvents,
   sampleRecord,
   tableState,
@@ -23,63 +21,156 @@ import {
 
 const missing = whyNoJvm()
 const within = { timeout: 40_000, interval: 50 }
+const logger = createLogger({ name: 'test', level: 'silent' })
 
-let brokers: JvmBroker[] = []
+const proxies: TcpProxy[] = []
+let cluster: TestCluster
 let database: TestDatabase
 let dataDir: Awaited<ReturnType<typeof makeDataDir>>
-let settings: { KAFKA_BROKERS: string; KAFKA_TOPIC: string; DATA_DIR: string; SPOOL_MAX_BYTES: number }
-let log: CollectingLog
-const consumers: { end(): Promise<void> }[] = []
+let topic: string
+const open: (() => Promise<unknown>)[] = []
 
 beforeAll(async () => {
-  if (missing === null) brokers = await createJvmCluster(3)
+  if (missing !== null) return
+  cluster = await startTestCluster(async (port) => {
+    const proxy = await startTcpProxy(() => [port])
+    proxies.push(proxy)
+    return proxy.port
+  })
 })
 
 afterAll(async () => {
-  await Promise.all(brokers.map((broker) => removeJvmBroker(broker)))
+  await cluster?.remove()
+  await Promise.all(proxies.map((proxy) => proxy.close()))
 })
 
 beforeEach(async (context) => {
   context.skip(missing !== null, missing ?? '')
   database = await createTestDatabase()
   dataDir = await makeDataDir()
-  settings = {
-    KAFKA_BROKERS: brokers.map(({ port }) => `127.0.0.1:${port}`).join(','),
-    KAFKA_TOPIC: uniqueTopic('brokers'),
-    DATA_DIR: dataDir.path,
-    SPOOL_MAX_BYTES: 1024 ** 3,
-  }
-  log = await openCollectingLog(settings, createLogger({ name: 'test', level: 'silent' }))
-  await consume()
-  await drained()
+  topic = uniqueTopic('brokers')
 })
 
 afterEach(async () => {
-  await Promise.all(consumers.splice(0).map((consumer) => consumer.end()))
-  await log?.close()
+  await cluster?.startAll()
+  for (const close of open.splice(0).reverse()) await close()
   await database?.drop()
   await dataDir?.remove()
 })
 
-async function consume(): Promise<void> {
-  const consumer = testConsumer(log, database.connectionString, { group: settings.KAFKA_TOPIC })
-  consumers.push(consumer)
-  await consumer.start()
+/** A collector's log, over its spool, when it has reached Kafka. */
+async function collect(address = cluster.address): Promise<CollectingLog & Required<Pick<CollectingLog, 'spool'>>> {
+  const settings = { KAFKA_BROKERS: address, KAFKA_TOPIC: topic, DATA_DIR: dataDir.path, SPOOL_MAX_BYTES: 1024 ** 3 }
+  const log = (await openCollectingLog(settings, logger)) as Awaited<ReturnType<typeof collect>>
+  open.push(() => log.close())
+  await drained(log)
+  return log
 }
 
-const drained = () => vi.waitFor(() => expect(log.spool?.()).toMatchObject({ away: null, events: 0 }), within)
+const drained = (log: CollectingLog) =>
+  vi.waitFor(() => expect(log.spool?.()).toMatchObject({ away: null, events: 0 }), within)
+
+async function consume(): Promise<EventLog> {
+  const log = await openEventLog({ KAFKA_BROKERS: cluster.address, KAFKA_TOPIC: topic, DATA_DIR: 'not used' }, logger)
+  open.push(() => log.close())
+  const consumer = testConsumer(log, database.connectionString, { group: topic })
+  open.push(() => consumer.end())
+  await consumer.start()
+  return log
+}
+
+const recordsOf = (events: LoggedEvent[]) => events.map((event) => sampleRecord([event]))
+
+/** One append after another for each of twelve sessions, until told to stop; then with all events, each of them acknowledged. */
+function startLoad(log: EventLog): { events: LoggedEvent[]; stop(): Promise<LoggedEvent[]> } {
+  const events: LoggedEvent[] = []
+  let stopped = false
+  const senders = Array.from({ length: 12 }, async (_, session) => {
+    for (let n = 0; !stopped; n += 1) {
+      const event = sampleEvent({ session_id: `session-${session}`, properties: { n } })
+      await log.append([sampleRecord([event])])
+      events.push(event)
+      await sleep(5)
+    }
+  })
+  return {
+    events,
+    async stop() {
+      stopped = true
+      await Promise.all(senders)
+      return events
+    },
+  }
+}
+
+const more = (events: LoggedEvent[], count: number) => {
+  const from = events.length
+  return vi.waitFor(() => expect(events.length).toBeGreaterThan(from + count), within)
+}
+
+async function expectStoredOnce(log: EventLog, events: LoggedEvent[]): Promise<void> {
+  await untilConsumed(log, database.pool, within.timeout)
+  expect(await tableState(database.pool)).toMatchObject({ ids: idsOf(events), dead: 0, rollupDifferences: [] })
+}
+
+it('sends again what one broker refused, also when another that has answered already leads it now', async () => {
+  await cluster.createTopic(topic, [1, 2, 3, 1, 2, 3])
+  const log = await collect()
+  const events = sampleEvents(120)
+  await log.append(recordsOf(events.slice(0, 60)))
+  await cluster.move(topic, 2, 1)
+  await log.append(recordsOf(events.slice(60)))
+  expect(log.spool().away).toBe(null)
+  expect(await cluster.size(topic)).toBeGreaterThanOrEqual(120)
+  await expectStoredOnce(await consume(), events)
+})
 
 it('spools while too few replicas are in sync, drains when they are, and stores every event once', async () => {
-  const sent = sampleEvents(30)
-  await log.append(sent.slice(0, 10).map((event) => sampleRecord([event])))
-  await Promise.all([stopJvmBroker(brokers[1]!, 'SIGTERM'), stopJvmBroker(brokers[2]!, 'SIGTERM')])
-  try {
-    await log.append(sent.slice(10).map((event) => sampleRecord([event])))
-    expect(log.spool?.().events).toBe(20)
-  } finally {
-    await Promise.all([startJvmBroker(brokers[1]!), startJvmBroker(brokers[2]!)])
-  }
-  await drained()
-  await untilConsumed(log, database.pool)
-  expect(await tableState(database.pool)).toMatchObject({ ids: idsOf(sent), dead: 0, rollupDifferences: [] })
+  const log = await collect()
+  const consumed = await consume()
+  const events = sampleEvents(30)
+  await log.append(recordsOf(events.slice(0, 10)))
+  await cluster.stop([2], 'SIGTERM')
+  await log.append(recordsOf(events.slice(10, 20)))
+  await cluster.stop([3], 'SIGTERM')
+  await log.append(recordsOf(events.slice(20)))
+  expect(log.spool().events).toBe(10)
+  await cluster.startAll()
+  await drained(log)
+  await expectStoredOnce(consumed, events)
+})
+
+it('stores once what a broker took and did not live to acknowledge', async () => {
+  const log = await collect(proxies.map(({ port }) => `127.0.0.1:${port}`).join(','))
+  const consumed = await consume()
+  const events = sampleEvents(60)
+  await log.append(recordsOf(events.slice(0, 30)))
+  const before = await cluster.size(topic)
+  const [leader] = await cluster.leaders(topic)
+  proxies[leader! - 1]!.noAnswer(true)
+  const append = log.append(recordsOf(events.slice(30)))
+  await vi.waitFor(async () => expect(await cluster.size(topic)).toBeGreaterThan(before + 30), within)
+  await cluster.stop([leader!], 'SIGKILL')
+  proxies[leader! - 1]!.noAnswer(false)
+  await append
+  await drained(log)
+  await expectStoredOnce(consumed, events)
+  expect(await cluster.size(topic)).toBeGreaterThan(events.length)
+})
+
+it('shares topic partitions that are added while it runs among the consumers, and misses nothing', async () => {
+  await cluster.createTopic(topic, [1, 2])
+  const log = await collect()
+  const consumed = await consume()
+  await consume()
+  const load = startLoad(log)
+  await more(load.events, 100)
+  await cluster.addPartitions(topic, 5)
+  const added = performance.now()
+  await vi.waitFor(async () => {
+    const { rows } = await database.pool.query('select from events_internal.consumer_offsets where next_offset > 0')
+    expect(rows.length).toBe(5)
+  }, within)
+  expect(performance.now() - added).toBeLessThan(20_000)
+  await expectStoredOnce(consumed, await load.stop())
 })
