@@ -23,6 +23,8 @@ export interface Authenticator {
    * @throws RequestError unauthorized, forbidden, cross_origin, database_unavailable
    */
   authenticate(request: FastifyRequest, reply: FastifyReply): Promise<void>
+  /** Lets an operator through: by token, or by the session cookie that was made of one; no JWT. @throws as above */
+  authenticateOperator(request: FastifyRequest, reply: FastifyReply): Promise<void>
   /** The hash of the operator token that a request bears in its Authorization header. @throws as above */
   operatorTokenHash(request: FastifyRequest, reply: FastifyReply): Promise<Buffer>
 }
@@ -60,6 +62,10 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
 
   return {
     operatorTokenHash,
+    async authenticateOperator(request, reply) {
+      if (bearerOf(request) === undefined) await authenticateSession(request, reply)
+      else await operatorTokenHash(request, reply)
+    },
     async authenticate(request, reply) {
       const bearer = bearerOf(request)
       if (bearer === undefined) return authenticateSession(request, reply)

@@ -6,8 +6,21 @@ const OPERATOR = [{ bearer: [] }]
 const ERRORS: RequestErrorCode[] = ['unauthorized', 'database_unavailable', 'query_timeout', 'internal']
 const ONE = { name: 'id', in: 'path', required: true, schema: { type: 'integer', minimum: 1 } }
 
-/** What only the bearer of an operator token may ask: no session cookie, no JWT. */
+/** What only the bearer of an operator token may ask: no JWT, and no session cookie but where it says so. */
 export const OPERATOR_PATHS = {
+  '/v1/ledger': {
+    get: {
+      summary: 'The delivery ledger by UTC day of receipt and source; the last 7 days unless told, both inclusive.',
+      description:
+        'received = accepted + rejected; accepted = stored + duplicate + dead_lettered + quarantined + in_flight, at every moment.',
+      security: [...OPERATOR, { session: [] }],
+      parameters: parameters(SHAPES.LedgerQuery),
+      responses: {
+        200: json('The newest day first, the sums, and what lies in the spools.', 'Ledger'),
+        ...errors(['invalid_query', ...ERRORS]),
+      },
+    },
+  },
   '/v1/losses': {
     get: {
       summary: 'Loss events: gaps between what was stored and what the log still has. Newest first, 500 at most.',

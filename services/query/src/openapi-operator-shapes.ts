@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { DeadLetterAnswer } from './dead-letter-actions.ts'
 import type { DeadLetter, DeadLetterInFull } from './dead-letters.ts'
+import type { LedgerAccounts, LedgerAnswer } from './ledger.ts'
 import type { LossEvent } from './losses.ts'
 
 const time = z.iso.datetime({ offset: true })
@@ -44,6 +45,38 @@ const letter = z.object({
   resolved_by: text,
   note: text,
 }) satisfies z.ZodType<DeadLetter>
+
+const accounts = z.object({
+  received: count.describe('accepted + rejected'),
+  rejected: count,
+  accepted: count.describe('stored + duplicate + dead_lettered + quarantined + in_flight'),
+  stored: count,
+  duplicate: count,
+  dead_lettered: count,
+  quarantined: count,
+  in_flight: z.int().describe('In a spool or in the log, not yet loaded; below 0: the books do not balance'),
+  missing: count.describe('Numbers that trackers gave and nobody has seen'),
+  resent: count.describe('From records that are in the log twice; outside the sums'),
+  deleted: z.int().describe('Stored, and deleted by somebody since; outside the sums'),
+}) satisfies z.ZodType<LedgerAccounts>
+
+export const ledger = z.object({
+  ledger: z.array(
+    accounts.extend({
+      day: z.iso.date(),
+      source_id: z.int().describe('0: inserted by SQL'),
+      source: text,
+      rejected_by_code: z.record(z.string(), count),
+    }),
+  ),
+  totals: accounts,
+  balanced: z.boolean().describe('Whether the identities hold in every row'),
+  spools: z.array(z.object({ spool_id: z.string(), host: z.string(), events: count, bytes: count, reported_at: time })),
+  missing_as_of: time.nullable(),
+  from: z.iso.date(),
+  to: z.iso.date(),
+  as_of: time,
+}) satisfies z.ZodType<LedgerAnswer>
 
 export const deadLetters = z.object({ dead_letters: z.array(letter), next: count.nullable() })
 

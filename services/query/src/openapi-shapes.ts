@@ -4,8 +4,9 @@ import { countsQuery } from './counts.ts'
 import { givingUp, mending, replaying } from './dead-letter-actions.ts'
 import { deadLettersQuery } from './dead-letters.ts'
 import { funnelRequest } from './funnel.ts'
+import { ledgerQuery } from './ledger.ts'
 import { acknowledgement, lossesQuery } from './losses.ts'
-import { deadLetter, deadLetterAnswer, deadLetters, loss } from './openapi-operator-shapes.ts'
+import { deadLetter, deadLetterAnswer, deadLetters, ledger, loss } from './openapi-operator-shapes.ts'
 import { tailQuery } from './tail-route.ts'
 
 const time = z.iso.datetime({ offset: true })
@@ -68,6 +69,8 @@ export const SHAPES = {
   TailQuery: schemaOf(tailQuery),
   TailEvent: schemaOf(tailEvent),
   Health: schemaOf(health),
+  LedgerQuery: schemaOf(ledgerQuery),
+  Ledger: schemaOf(ledger),
   LossesQuery: schemaOf(lossesQuery),
   Losses: schemaOf(z.object({ losses: z.array(loss) })),
   Acknowledgement: schemaOf(acknowledgement),

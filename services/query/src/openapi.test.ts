@@ -10,6 +10,7 @@ it('names every path of the product', () => {
       '/v1/funnel',
       '/v1/events/tail',
       '/v1/session',
+      '/v1/ledger',
       '/v1/losses',
       '/v1/losses/{id}/acknowledge',
       '/v1/dead-letters',

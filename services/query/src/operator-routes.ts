@@ -4,6 +4,7 @@ import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import type { Authenticator } from './auth.ts'
 import { giveUpDeadLetter, mendDeadLetter, replayDeadLetter } from './dead-letter-actions.ts'
 import { listDeadLetters, showDeadLetter } from './dead-letters.ts'
+import { readLedger } from './ledger.ts'
 import { acknowledgeLoss, listLosses } from './losses.ts'
 import type { Operator } from './operators.ts'
 
@@ -31,6 +32,17 @@ export function operatorRoutes(pool: Pool, authenticator: Authenticator): Fastif
     app.post('/v1/dead-letters/:id/mend', options, acting(mendDeadLetter))
     app.post('/v1/dead-letters/:id/replay', options, acting(replayDeadLetter))
     app.post('/v1/dead-letters/:id/give-up', options, acting(giveUpDeadLetter))
+  }
+}
+
+/** The delivery ledger, for operators: it only reads, so the page may show it by the session that it has. */
+export function ledgerRoute(pool: Pool, authenticator: Authenticator, clock: () => number): FastifyPluginAsync {
+  return async (app) => {
+    app.get('/v1/ledger', async (request, reply) => {
+      await authenticator.authenticateOperator(request, reply)
+      reply.header('cache-control', 'no-store')
+      return await readLedger(pool, request.query, clock())
+    })
   }
 }
 

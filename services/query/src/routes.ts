@@ -5,9 +5,10 @@ import type { FastifyInstance, FastifyPluginAsync } from 'fastify'
 import { createAuthenticator } from './auth.ts'
 import { countEvents } from './counts.ts'
 import { askFunnel } from './funnel.ts'
+import { ledgerMetrics } from './ledger-metrics.ts'
 import { queryMetrics } from './metrics.ts'
 import { OPENAPI } from './openapi.ts'
-import { operatorRoutes } from './operator-routes.ts'
+import { ledgerRoute, operatorRoutes } from './operator-routes.ts'
 import { sessionRoutes } from './session.ts'
 import { createTail } from './tail.ts'
 import { tailRoute } from './tail-route.ts'
@@ -36,7 +37,7 @@ const FUNNEL_BODY_BYTES = 64 * 1024
 /**
  * The paths that answer questions: /v1/counts, /v1/funnel, /v1/events/tail, /v1/session and /openapi.json.
  * The first three want an operator token, the JWT of an admin, or the cookie that /v1/session makes of an operator token.
- * What operators do about loss events and dead letters is in operator-routes.ts.
+ * What operators see and do about loss events, dead letters and the ledger is in operator-routes.ts.
  */
 export function queryRoutes(options: QueryOptions): FastifyPluginAsync {
   const { pool, logger } = options
@@ -44,6 +45,7 @@ export function queryRoutes(options: QueryOptions): FastifyPluginAsync {
   const sessionKey = options.sessionKey ?? randomBytes(32)
   return async (app) => {
     const metrics = queryMetrics(options.metrics)
+    ledgerMetrics(options.metrics, pool, clock)
     const authenticator = createAuthenticator({ pool, verifyJwt: options.verifyJwt, clock, sessionKey })
     const tail = createTail({ pool, logger, clock, metrics, maxSubscribers: options.maxTailSubscribers })
     // Open streams would hold up app.close() for ever.
@@ -54,6 +56,7 @@ export function queryRoutes(options: QueryOptions): FastifyPluginAsync {
     await app.register(async (operated) => {
       readAnythingAsJson(operated)
       await operated.register(operatorRoutes(pool, authenticator))
+      await operated.register(ledgerRoute(pool, authenticator, clock))
     })
     await app.register(async (guarded) => {
       readAnythingAsJson(guarded)
