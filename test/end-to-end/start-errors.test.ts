@@ -3,7 +3,7 @@ import { mkdirSync, rmdirSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, expect, inject, test } from 'vitest'
 import { makeDataDir } from '../support/data-dir.ts'
 import { freePort } from '../support/process.ts'
 import { startStandalone } from '../support/standalone.ts'
@@ -68,14 +68,17 @@ test('settings that are wrong, all at once', () => {
   expect(says).not.toContain('secret')
 })
 
-test('a Postgres that does not answer', async () => {
-  const port = await freePort()
-  const { status, says } = start({
-    DATABASE_URL: `postgres://u:secret@127.0.0.1:${port}/x`,
-    PORT: String(await freePort()),
-  })
+test.each([
+  ['password', /^Postgres refuses: password authentication failed for user/],
+  ['database', /^Postgres refuses: database "nowhere" does not exist/],
+])('a Postgres that does not know this %s', async (wrong, sentence) => {
+  const url = new URL(inject('postgresUrl'))
+  if (wrong === 'password') url.password = 'secret'
+  else url.pathname = '/nowhere'
+  const { status, says } = start({ DATABASE_URL: url.href, PORT: String(await freePort()) })
   expect(status).toBe(1)
-  expect(says).toMatch(/nothing answers there\. Compare DATABASE_URL/)
+  expect(says).toMatch(sentence)
+  expect(says).toContain('Compare DATABASE_URL')
   expect(says).not.toContain('secret')
 })
 
@@ -85,6 +88,12 @@ test('a file where the data folder should be', async () => {
   const { status, says } = start({ DATA_DIR: file, PORT: String(await freePort()) })
   expect(status).toBe(1)
   expect(says).toContain('DATA_DIR')
+})
+
+test.skipIf(process.platform !== 'linux')('a data folder where the system makes none', async () => {
+  const { status, says } = start({ DATA_DIR: '/proc/here', PORT: String(await freePort()) })
+  expect(status).toBe(1)
+  expect(says).toMatch(/\/proc\/here.*: this folder cannot be made\. Give another one: DATA_DIR=/)
 })
 
 test.skipIf(process.platform === 'win32')('a data folder that may not be written to', async () => {

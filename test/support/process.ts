@@ -15,28 +15,37 @@ export interface ServingProcess {
   pid: number
   /** SIGKILL, as a crash does it. */
   kill(): Promise<void>
-  /** SIGINT, as Ctrl-C does it. Resolves with the exit code. */
-  stop(): Promise<number | null>
+  /** SIGINT, as Ctrl-C does it, unless told. Resolves with the exit code. */
+  stop(signal?: 'SIGINT' | 'SIGTERM'): Promise<number | null>
 }
 
-/** Starts Node with these arguments and waits until /readyz on this port says that every part is ready. */
-export async function startProcess(options: {
+export interface ProcessOptions {
   args: string[]
   port: number
   env: Record<string, string>
   cwd?: string
-  deadlineMs?: number
-}): Promise<ServingProcess> {
+}
+
+/** Starts Node with these arguments and waits until /readyz on this port says that every part is ready. */
+export async function startProcess(options: ProcessOptions & { deadlineMs?: number }): Promise<ServingProcess> {
   const begun = Date.now()
+  const launched = launchProcess(options)
+  await ready(launched.url, launched.child, launched.output, options.deadlineMs ?? 60_000)
+  return { ...launched, readyAfterMs: Date.now() - begun }
+}
+
+export interface LaunchedProcess extends Omit<ServingProcess, 'readyAfterMs'> {
+  child: ChildProcess
+}
+
+/** The same, without waiting for anything. */
+export function launchProcess(options: ProcessOptions): LaunchedProcess {
   const child = spawn(process.execPath, options.args, {
     cwd: options.cwd ?? root,
     env: { ...process.env, PORT: String(options.port), ...options.env },
     stdio: ['ignore', 'pipe', 'pipe'],
     detached: true,
   })
-  const output = collectOutput(child)
-  const url = `http://127.0.0.1:${options.port}`
-  await ready(url, child, output, options.deadlineMs ?? 60_000)
   const end = async (signal: NodeJS.Signals): Promise<number | null> => {
     if (child.exitCode === null && child.signalCode === null) {
       child.kill(signal)
@@ -45,21 +54,28 @@ export async function startProcess(options: {
     return child.exitCode
   }
   return {
-    url,
-    output,
-    readyAfterMs: Date.now() - begun,
+    child,
+    url: `http://127.0.0.1:${options.port}`,
+    output: collectOutput(child),
     pid: child.pid!,
     kill: async () => void (await end('SIGKILL')),
-    stop: () => end('SIGINT'),
+    stop: (signal = 'SIGINT') => end(signal),
   }
 }
 
+export type ServiceName = 'collector' | 'consumer' | 'query' | 'retention'
+
 /** Starts one service alone, as `pnpm --filter @platform-events/<name> start` does. */
 export function startService(
-  name: 'collector' | 'consumer' | 'query' | 'retention',
+  name: ServiceName,
   options: { port: number; env: Record<string, string> },
 ): Promise<ServingProcess> {
-  return startProcess({ args: ['--import', 'tsx', 'src/main.ts'], cwd: `${root}services/${name}`, ...options })
+  return startProcess({ ...serviceProcess(name), ...options })
+}
+
+/** What runs a service alone. */
+export function serviceProcess(name: ServiceName): { args: string[]; cwd: string } {
+  return { args: ['--import', 'tsx', 'src/main.ts'], cwd: `${root}services/${name}` }
 }
 
 /** A port that was free a moment ago. */

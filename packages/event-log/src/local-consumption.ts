@@ -7,8 +7,8 @@ export const DEFAULT_MAX_EVENTS = 10_000
 /** A batch also ends here, whatever its number of events: events of 32 KB must not fill the memory. */
 const BATCH_BYTES = 16 * 1024 * 1024
 
-/** How long a stop waits for a batch under way before it aborts it: shorter than a process waits for its parts. */
-export const STOP_GRACE_MS = 8000
+/** How long a stop waits for a batch under way before it aborts it: a load takes a second at most where all is well. */
+export const STOP_GRACE_MS = 3000
 
 /** What a consumption reads from. */
 export interface LocalSource {

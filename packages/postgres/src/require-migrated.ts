@@ -1,22 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type Logger, reasonOf } from '@platform-events/runtime'
+import type { Logger } from '@platform-events/runtime'
 import type { Pool } from 'pg'
 import { MIGRATION_LOCK, MigrationError } from './migrate.ts'
+import { isRefusal, PostgresRefusedError } from './refused.ts'
 import { sqlstateOf } from './sqlstate.ts'
-
-/** Postgres answers, but not to these settings; the message says what to look at. */
-class PostgresRefusedError extends Error {
-  constructor(cause: unknown) {
-    super(`Postgres refuses: ${reasonOf(cause)}. Compare DATABASE_URL with what is there.`, { cause })
-    this.name = 'PostgresRefusedError'
-  }
-}
-
-/** Whether this is Postgres's answer to a wrong password, an unknown database or user, or a login without rights: no wait helps. */
-function isRefusal(error: unknown): boolean {
-  const sqlstate = sqlstateOf(error) ?? ''
-  return sqlstate.startsWith('28') || sqlstate === '3D000' || sqlstate === '42501'
-}
 
 /** No answer for so long: Postgres is away, and the service starts without it. */
 const ANSWER_MS = 2000

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { z } from 'zod'
-import { ConfigError, commonSettings, readConfig } from './config.ts'
+import { ConfigError, commonSettings, databaseSettings, readConfig } from './config.ts'
 
 const schema = z.object({ ...commonSettings, FLUSH_INTERVAL_MS: z.coerce.number().int().positive() })
 
@@ -23,4 +23,18 @@ test('names every bad setting at once', () => {
 
 test('says which setting is missing', () => {
   expect(() => readConfig(schema, {})).toThrow(/FLUSH_INTERVAL_MS=\(absent\)/)
+})
+
+test.each([
+  ['postgres://me:secret@db.example.com:5432/shop?sslmode=require', true],
+  ['postgresql://me@/shop?host=/var/run/postgresql', true],
+  ['postgres://me:p%40ss@db/shop', true],
+  ['postgres://me:100%@db/shop', false],
+  ['postgres://me:secret@db:port/shop', false],
+  ['mysql://me:secret@db/shop', false],
+  ['shop', false],
+])('takes an address of Postgres only: %s', (url, good) => {
+  const read = () => readConfig(z.object(databaseSettings), { DATABASE_URL: url })
+  if (good) expect(read()).toEqual({ DATABASE_URL: url })
+  else expect(read).toThrow(/DATABASE_URL=…: the address of Postgres/)
 })

@@ -62,9 +62,25 @@ export const tokenSettings = {
   JWKS_URL: z.url().optional(),
 }
 
+const DATABASE =
+  'the address of Postgres, postgres://user:password@host:5432/database, with @ : / % in a password as %40 and so on'
+
 /** Settings of a service alone that reaches Postgres. */
 export const databaseSettings = {
-  DATABASE_URL: z.string('the address of Postgres, postgres://user:password@host:5432/database'),
+  DATABASE_URL: z.string(DATABASE).refine(isPostgresUrl, DATABASE),
+}
+
+/** As the driver reads it: one without a host names a socket by `?host=`. */
+function isPostgresUrl(text: string): boolean {
+  if (!/^postgres(ql)?:\/\//.test(text)) return false
+  try {
+    const { username, password } = new URL(text.replace('@/', '@socket/'))
+    decodeURIComponent(username)
+    decodeURIComponent(password)
+    return true
+  } catch {
+    return false
+  }
 }
 
 const BROKERS = 'the brokers, host:port,host:port; without Kafka one process is everything: npm start'

@@ -14,12 +14,22 @@ export type Health = Record<string, PartHealth>
 
 const CHECK_DEADLINE_MS = 2000
 
-/** Asks all parts at once; a check that throws or takes longer than 2 s counts as not ok, with its reason. */
-export async function checkHealth(checks: Record<string, HealthCheck>): Promise<{ ok: boolean; parts: Health }> {
-  const parts = Object.fromEntries(
-    await Promise.all(Object.entries(checks).map(async ([name, check]) => [name, await ask(check)] as const)),
-  )
-  return { ok: Object.values(parts).every((part) => part.ok), parts }
+/**
+ * Asks all parts at once; a check that throws or takes longer than 2 s counts as not ok, with its reason.
+ *
+ * @param behind parts that are told of, but do not decide
+ */
+export async function checkHealth(
+  checks: Record<string, HealthCheck>,
+  behind: Record<string, HealthCheck> = {},
+): Promise<{ ok: boolean; parts: Health }> {
+  const [deciding, others] = await Promise.all([askAll(checks), askAll(behind)])
+  return { ok: Object.values(deciding).every((part) => part.ok), parts: { ...deciding, ...others } }
+}
+
+async function askAll(checks: Record<string, HealthCheck>): Promise<Health> {
+  const asked = Object.entries(checks).map(async ([name, check]) => [name, await ask(check)] as const)
+  return Object.fromEntries(await Promise.all(asked))
 }
 
 async function ask(check: HealthCheck): Promise<PartHealth> {

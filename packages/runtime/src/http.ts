@@ -20,6 +20,11 @@ export interface HttpOptions {
   metrics: Registry
   /** What /readyz asks, by the name of the part. */
   checks: Record<string, HealthCheck>
+  /**
+   * What /readyz tells of besides, without letting it decide: parts behind those that answer requests, so that whoever routes by
+   * /readyz goes on sending what they can do later.
+   */
+  behind?: Record<string, HealthCheck>
 }
 
 /**
@@ -48,7 +53,7 @@ export function buildHttp(options: HttpOptions): FastifyInstance {
   })
   app.get('/livez', async () => ({ ok: true }))
   app.get('/readyz', async (_request, reply) => {
-    const health = await checkHealth(options.checks)
+    const health = await checkHealth(options.checks, options.behind)
     return reply.code(health.ok ? 200 : 503).send(health)
   })
   app.get('/metrics', async (_request, reply) =>
@@ -57,7 +62,10 @@ export function buildHttp(options: HttpOptions): FastifyInstance {
   return app
 }
 
-/** Listens while it runs; its drain lets requests under way end and takes no new ones. */
+/** Longer than the collector takes for an answer while Kafka is freshly away. */
+const DRAIN_MS = 3000
+
+/** Listens while it runs; its drain takes no new requests and lets those under way end, which they must within 3 s. */
 export function httpComponent(app: FastifyInstance, address: { host: string; port: number }): Component {
   return {
     name: 'http',
@@ -65,7 +73,9 @@ export function httpComponent(app: FastifyInstance, address: { host: string; por
       await app.listen(address)
     },
     async drain() {
-      await app.close()
+      // Whoever sends a body that does not end has been promised nothing yet.
+      const impatience = setTimeout(() => app.server.closeAllConnections(), DRAIN_MS)
+      await app.close().finally(() => clearTimeout(impatience))
     },
     async stop() {},
   }

@@ -15,6 +15,7 @@ export { checkHealth, type Health, type HealthCheck, type PartHealth } from './h
 export { buildHttp, type HttpOptions, httpComponent } from './http.ts'
 export { type Component, exitOnSignals, type RunningProcess, startComponents } from './lifecycle.ts'
 export { createLogger, type Logger } from './logger.ts'
+export { makeDirectory } from './make-directory.ts'
 export { Counter, createMetrics, Gauge, Histogram, Registry } from './metrics.ts'
 export {
   type PlatformIdentity,
@@ -23,3 +24,4 @@ export {
 } from './platform-jwt.ts'
 export { reasonOf } from './reason.ts'
 export { startOrExit } from './start-error.ts'
+export { waitingRoom } from './waiting-room.ts'

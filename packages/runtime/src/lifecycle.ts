@@ -76,8 +76,10 @@ const SAME_SIGNAL_MS = 500
  * Starts a process that on SIGINT, SIGTERM or SIGHUP shuts down and then exits: 0 if all went well in time, else 1. Another signal
  * later exits at once. A signal that comes while the process still starts has the start give up what it waits for.
  *
- * @param start what it resolves with is shut down; see `startComponents` for the signal
+ * @param start what it resolves with is shut down; see `startComponents` for the signal. Or it throws the signal's reason, having
+ * released everything
  * @param onStopped called before the exit
+ * @returns when it runs; never, once a signal came
  * @throws what `start` throws
  */
 export async function exitOnSignals(
@@ -93,7 +95,10 @@ export async function exitOnSignals(
       signalledAt = performance.now()
       stopping.abort()
       void starting
-        .then((running) => running.shutdown(signal))
+        .then(
+          (running) => running.shutdown(signal),
+          (error: unknown) => error === stopping.signal.reason,
+        )
         .catch(() => false)
         .then((well) => {
           onStopped(well)
@@ -102,7 +107,12 @@ export async function exitOnSignals(
     })
   }
   const starting = Promise.resolve().then(() => start(stopping.signal))
-  await starting
+  try {
+    await starting
+  } catch (error) {
+    if (error !== stopping.signal.reason) throw error
+  }
+  if (stopping.signal.aborted) await new Promise<never>(() => undefined)
 }
 
 async function stopAll(started: Component[], logger: Logger, reason: string): Promise<boolean> {

@@ -1,4 +1,3 @@
-import { mkdir } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { openCollectingLog } from '@platform-events/event-log'
 import { createPool, postgresComponent } from '@platform-events/postgres'
@@ -7,6 +6,7 @@ import {
   createMetrics,
   exitOnSignals,
   httpComponent,
+  makeDirectory,
   platformJwtVerifier,
   readConfigOrExit,
   startComponents,
@@ -26,7 +26,7 @@ import { spoolMetrics } from './spool-metrics.ts'
 const settings = readConfigOrExit(settingsSchema, process.env)
 await startOrExit(settings, async () => {
   const dataDir = resolve(settings.DATA_DIR)
-  await mkdir(dataDir, { recursive: true })
+  await makeDirectory(dataDir)
   const logger = createLogger({ name: 'collector', level: settings.LOG_LEVEL })
   const metrics = createMetrics()
 

@@ -21,9 +21,13 @@ export interface SourceDirectory extends Component, Sources {
 }
 
 const REFRESH_MS = 5000
+/** While there are none at all, not even a copy. */
+const FIRST_MS = 1000
 const UNKNOWN_KEY_MS = 500
 /** A load that takes longer counts as failed. */
 const LOAD_DEADLINE_MS = 5000
+/** A load under way may end within this when we stop: it writes the copy. */
+const STOP_MS = 1000
 /** Requests that may wait for an extra refresh; more get a 503, lest made-up keys pile up requests. */
 const MAX_WAITING = 100
 /** Unknown keys that cause no further refresh until the next regular one. */
@@ -72,7 +76,7 @@ class Directory {
   async stop(): Promise<void> {
     this.#stopped = true
     clearTimeout(this.#timer)
-    await this.#refreshing
+    await Promise.race([this.#refreshing, pause(STOP_MS)])
   }
 
   find(key: string): Promise<KeyHolder | null> | KeyHolder | null {
@@ -90,10 +94,13 @@ class Directory {
 
   #schedule(): void {
     if (this.#stopped) return
-    this.#timer = setTimeout(() => {
-      this.#unknown.clear()
-      void this.#refresh().then(() => this.#schedule())
-    }, this.#options.refreshMs ?? REFRESH_MS).unref()
+    this.#timer = setTimeout(
+      () => {
+        this.#unknown.clear()
+        void this.#refresh().then(() => this.#schedule())
+      },
+      this.#keys === null ? FIRST_MS : (this.#options.refreshMs ?? REFRESH_MS),
+    ).unref()
   }
 
   async #findAfresh(key: string): Promise<KeyHolder | null> {

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { LIMITS } from '@platform-events/contracts'
 import type { Pool } from '@platform-events/postgres'
 import { type Component, Counter, Gauge, type HealthCheck, type Logger, type Registry } from '@platform-events/runtime'
@@ -37,6 +38,10 @@ export interface Retention extends Component {
 const HOUR_MS = 60 * 60 * 1000
 const LATE_DAYS = Math.ceil(LIMITS.LATE_WINDOW_MS / (24 * HOUR_MS))
 const RETRY_MS = 30_000
+/** While Postgres is away: the longest pause between two tries, each of which is one connection. */
+const UNREACHED_MS = 15_000
+/** The longest that a start waits for the first run, and a stop for the last. */
+const WAIT_MS = 2000
 
 /** Makes days ahead, closes days that are over and drops old ones: at start, then on a schedule. */
 export function createRetention(options: RetentionOptions): Retention {
@@ -53,6 +58,7 @@ export function createRetention(options: RetentionOptions): Retention {
   let looking: NodeJS.Timeout | undefined
   let failures = 0
   let last: { atMs: number; problems: number } | undefined
+  let before: RetentionReport | undefined
 
   async function run(onPremade: () => void): Promise<RetentionReport> {
     const startedAt = clock()
@@ -75,6 +81,7 @@ export function createRetention(options: RetentionOptions): Retention {
       ),
     )
     const { problems, ...done } = report
+    if (isUnreached(report) && isUnreached(before)) return report
     for (const problem of problems) logger.warn({ ...problem }, 'retention could not do a step; it will try again')
     logger.info({ ...done, problems: problems.length, ms: clock() - startedAt }, 'retention ran')
     return report
@@ -88,10 +95,13 @@ export function createRetention(options: RetentionOptions): Retention {
   }
 
   async function runAndSchedule(onPremade?: () => void): Promise<void> {
-    const { problems } = await runNow(onPremade)
-    failures = problems.length === 0 ? 0 : failures + 1
+    const report = await runNow(onPremade)
+    const unreached = isUnreached(report)
+    failures = report.problems.length === 0 ? 0 : unreached === isUnreached(before) ? failures + 1 : 1
+    before = report
     if (stopping.signal.aborted) return
-    const pause = failures === 0 ? everyMs : Math.min(everyMs, RETRY_MS * 2 ** Math.min(failures - 1, 10))
+    const [first, most] = unreached ? [500, UNREACHED_MS] : [RETRY_MS, everyMs]
+    const pause = failures === 0 ? everyMs : Math.min(most, everyMs, first * 2 ** Math.min(failures - 1, 10))
     timer = setTimeout(() => void runAndSchedule(), pause)
   }
 
@@ -105,22 +115,27 @@ export function createRetention(options: RetentionOptions): Retention {
 
   return {
     name: 'retention',
-    /** Resolves when writers have the days they need (or these could not be made); the rest goes on. */
-    start: () =>
-      new Promise((resolve) => {
-        looking = setInterval(() => void look(), lookEveryMs)
-        void runAndSchedule(resolve).then(resolve)
-      }),
+    /** Resolves when writers have the days they need, or these cannot be made soon; the rest goes on. */
+    async start() {
+      looking = setInterval(() => void look(), lookEveryMs)
+      const premade = new Promise<void>((resolve) => void runAndSchedule(resolve).then(resolve))
+      await Promise.race([premade, sleep(WAIT_MS, undefined, { ref: false })])
+    },
     async stop() {
       stopping.abort()
       clearTimeout(timer)
       clearInterval(looking)
-      if (running !== undefined && pid !== undefined) await cancel(pool, pid)
-      await running
+      if (running !== undefined && pid !== undefined) void cancel(pool, pid)
+      await Promise.race([running, sleep(WAIT_MS, undefined, { ref: false })])
     },
     check,
     runNow: () => runNow(),
   }
+}
+
+/** Postgres did not answer, or not to the end: nothing else can have been done. */
+function isUnreached(report: RetentionReport | undefined): boolean {
+  return report?.problems.some(({ step }) => step === 'connect') ?? false
 }
 
 /** What is cancelled leaves nothing that the next run does not repair. */

@@ -1,5 +1,5 @@
 import { type CollectingLog, openCollectingLog } from '@platform-events/event-log'
-import { createPool, migrate, type Pool } from '@platform-events/postgres'
+import { createPool, type Pool } from '@platform-events/postgres'
 import { type Component, type Logger, lockDirectory } from '@platform-events/runtime'
 import { type Database, openDatabase } from './database.ts'
 import { requireFreePort } from './port.ts'
@@ -13,7 +13,7 @@ export interface Foundation extends Component {
 }
 
 /**
- * Takes the data folder for this process, opens Postgres and brings its schema up to date, and opens the event log.
+ * Takes the data folder for this process, opens the event log, starts Postgres where it is our own, and makes the pool.
  *
  * @throws an error whose message says in a sentence what is in the way; what was opened before is closed again
  */
@@ -33,7 +33,6 @@ export async function openFoundation(settings: Settings, logger: Logger): Promis
 
     const database = await openDatabase(settings, logger)
     releases.push(() => database.stop())
-    await migrate(database.url, { logger })
 
     const pool = createPool({ connectionString: database.url, applicationName: 'platform-events standalone' })
     releases.push(() => pool.end())

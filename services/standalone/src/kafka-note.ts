@@ -5,9 +5,9 @@ import type { CollectingLog } from '@platform-events/event-log'
 const WITHIN_MS = 5000
 
 /** A sentence for the user when Kafka is not there at the start: nothing would be stored, and they would not know why. */
-export async function kafkaNote(log: CollectingLog): Promise<string[]> {
+export async function kafkaNote(log: CollectingLog, stopping: AbortSignal): Promise<string[]> {
   const deadline = performance.now() + WITHIN_MS
-  while (log.spool?.().away && performance.now() < deadline) await sleep(50)
+  while (log.spool?.().away && !stopping.aborted && performance.now() < deadline) await sleep(50)
   const away = log.spool?.().away
   if (!away) return []
   return [

@@ -1,15 +1,14 @@
-import { mkdir } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
-import { createLogger, exitOnSignals, readConfigOrExit, startOrExit } from '@platform-events/runtime'
+import { createLogger, exitOnSignals, makeDirectory, readConfigOrExit, startOrExit } from '@platform-events/runtime'
 import { settingsSchema } from './settings.ts'
-import { startStandalone } from './standalone.ts'
+import { type Standalone, startStandalone } from './standalone.ts'
 import { welcome } from './welcome.ts'
 
 const begun = performance.now()
 const settings = readConfigOrExit(settingsSchema, process.env)
 const dataDir = resolve(settings.DATA_DIR)
 await startOrExit({ ...settings, command: 'npm start' }, async () => {
-  await mkdir(dataDir, { recursive: true })
+  await makeDirectory(dataDir)
   const logFile = settings.LOG_FILE ?? join(dataDir, 'platform-events.log')
   const logger = createLogger({
     name: 'standalone',
@@ -17,12 +16,16 @@ await startOrExit({ ...settings, command: 'npm start' }, async () => {
     ...(logFile !== '-' && { file: logFile }),
   })
   console.log(`Starting platform-events in ${dataDir} …`)
-  const starting = startStandalone({ ...settings, DATA_DIR: dataDir }, logger)
+  let started!: Standalone
   await exitOnSignals(
-    async () => (await starting).running,
+    async (stopping) => {
+      const say = (sentence: string): void => console.log(sentence)
+      started = await startStandalone({ ...settings, DATA_DIR: dataDir }, { logger, stopping, say })
+      return started.running
+    },
     (well) => console.log(well ? `Stopped. The data stays in ${dataDir}.` : `Stopped, not cleanly: see ${logFile}.`),
   )
-  const { access, notes } = await starting
+  const { access, notes } = started
   for (const note of notes) console.log(note)
   console.log(
     welcome(access, {

@@ -1,5 +1,6 @@
 import {
   commonSettings,
+  databaseSettings,
   deadLetterSettings,
   eventLogSettings,
   spoolSettings,
@@ -12,10 +13,7 @@ export const settingsSchema = z.object({
   ...commonSettings,
   ...tokenSettings,
   /** Absent: a Postgres of our own under DATA_DIR. */
-  DATABASE_URL: z
-    .string()
-    .startsWith('postgres', 'a URL such as postgres://user:password@host:5432/database')
-    .optional(),
+  DATABASE_URL: databaseSettings.DATABASE_URL.optional(),
   ...eventLogSettings,
   ...deadLetterSettings,
   ...spoolSettings,

@@ -14,6 +14,7 @@ import {
 import { createConsumer } from '@platform-events/consumer'
 import { dashboardRoutes } from '@platform-events/dashboard'
 import { openDeadLetterTopic } from '@platform-events/event-log'
+import { migrate } from '@platform-events/postgres'
 import { queryRoutes } from '@platform-events/query'
 import { createRetention } from '@platform-events/retention'
 import {
@@ -32,6 +33,7 @@ import { type Foundation, openFoundation } from './foundation.ts'
 import { kafkaNote } from './kafka-note.ts'
 import { logTrim } from './log-trim.ts'
 import type { Settings } from './settings.ts'
+import { whenPostgresIsReached } from './when-reached.ts'
 
 export interface Standalone {
   running: RunningProcess
@@ -40,33 +42,63 @@ export interface Standalone {
   notes: string[]
 }
 
-/** All services in one process and on one origin: the parts below in their start order, each behind its own port. */
-export async function startStandalone(settings: Settings, logger: Logger): Promise<Standalone> {
+export interface StartOptions {
+  logger: Logger
+  /** Its abort ends the start where it is. */
+  stopping: AbortSignal
+  /** Tells the user a sentence while the start takes its time. */
+  say(sentence: string): void
+}
+
+/**
+ * All services in one process and on one origin: the parts below in their start order, each behind its own port. Waits for a
+ * Postgres that is away.
+ *
+ * @throws an error whose message says in a sentence what is in the way; the signal's reason, where it ended the waiting
+ */
+export async function startStandalone(settings: Settings, options: StartOptions): Promise<Standalone> {
+  const { logger, stopping } = options
   const foundation = await openFoundation(settings, logger)
   try {
-    const { access, notes, components } = await buildParts(settings, foundation, logger)
-    const running = await startComponents([foundation, ...components], logger)
-    return { running, access, notes: [...foundation.database.notes, ...notes, ...(await kafkaNote(foundation.log))] }
+    const known = await whenPostgresIsReached(() => prepareDatabase(settings, foundation, logger), {
+      ...options,
+      host: settings.HOST,
+      port: settings.PORT,
+    })
+    const components = await buildParts(settings, foundation, known.access, logger)
+    const running = await startComponents([foundation, ...components], logger, stopping)
+    const notes = [...foundation.database.notes, ...known.notes, ...(await kafkaNote(foundation.log, stopping))]
+    return { running, access: known.access, notes }
   } catch (error) {
     await foundation.stop()
     throw error
   }
 }
 
-async function buildParts(
-  settings: Settings,
-  { pool, log, database }: Foundation,
+/** Brings the schema up to date, and sees to it that the keys of the access file are known. */
+async function prepareDatabase(
+  { HOST: host, PORT: port, DATA_DIR }: Settings,
+  { pool, database }: Foundation,
   logger: Logger,
-): Promise<{ access: Access; notes: string[]; components: Component[] }> {
-  const { HOST: host, PORT: port, DATA_DIR } = settings
-  const metrics = createMetrics()
-  const verifyJwt = platformJwtVerifier(settings)
-  const { access, notes } = await ensureAccess(pool, join(DATA_DIR, 'access.json'), {
+): Promise<{ access: Access; notes: string[] }> {
+  await migrate(database.url, { logger })
+  return await ensureAccess(pool, join(DATA_DIR, 'access.json'), {
     url: `http://${/^(0\.0\.0\.0|::)$/.test(host) ? '127.0.0.1' : host}:${port}`,
     databaseUrl: database.embedded ? database.url : undefined,
     // On a laptop there is no platform that could say who a user is.
     userIds: database.embedded ? 'trust' : 'verify',
   })
+}
+
+async function buildParts(
+  settings: Settings,
+  { pool, log, database }: Foundation,
+  access: Access,
+  logger: Logger,
+): Promise<Component[]> {
+  const { HOST: host, PORT: port, DATA_DIR } = settings
+  const metrics = createMetrics()
+  const verifyJwt = platformJwtVerifier(settings)
   const sources = sourceDirectory({ load: () => loadSources(pool), file: sourcesFile(DATA_DIR, database.url), logger })
   const retention = createRetention({ pool, logger, metrics, keepDays: settings.RETENTION_KEEP_DAYS })
   const deadLetterTopic = openDeadLetterTopic(settings, logger)
@@ -85,7 +117,9 @@ async function buildParts(
   const app = buildHttp({
     logger,
     metrics,
-    checks: { log: collected.check, sources: sources.check, retention: retention.check, consumer: consumer.check },
+    // Events are taken as long as these two are well. A balancer that took the process out for the others would lose events for nothing.
+    checks: { log: collected.check, sources: sources.check },
+    behind: { retention: retention.check, consumer: consumer.check },
   })
   await app.register(collectorRoutes({ log: collected, sources, received, verifyJwt, metrics }))
   // From the token, so that an open page stays signed in over a restart; whoever knows the token needs no cookie.
@@ -95,6 +129,5 @@ async function buildParts(
     dashboardRoutes({ script: buildTrackerScript, module: buildTrackerModule, writeKey: () => access.write_key }),
   )
   const http = httpComponent(app, { host, port })
-  const components = [sources, reporter, retention, consumer, logTrim(log, pool, logger), http]
-  return { access, notes, components }
+  return [sources, reporter, retention, consumer, logTrim(log, pool, logger), http]
 }
