@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createLogger } from '@platform-events/runtime'
@@ -125,6 +125,40 @@ describe.skipIf(process.platform !== 'linux')('a disk that takes no write', () =
     expect(child.lines.filter((line) => !line.startsWith('refused') && !delivered.has(line))).toEqual([])
     expect(store.ids.length).toBe(delivered.size)
   }, 60_000)
+})
+
+it('delivers batches of 16 MiB at most, however few events they have', async () => {
+  for (let n = 0; n < 5; n++) await append(10, 'x'.repeat(500_000))
+  const batches: number[] = []
+  const consumption = await log.consume({
+    group: 'group',
+    from: async () => null,
+    async onBatch({ records, nextOffset }) {
+      batches.push(records.reduce((bytes, { value }) => bytes + value.length, 0))
+      return nextOffset
+    },
+  })
+  await expect.poll(() => batches.reduce((sum, bytes) => sum + bytes, 0)).toBeGreaterThan(25e6)
+  await consumption.stop()
+  expect(Math.max(...batches)).toBeLessThanOrEqual(16 * 1024 * 1024)
+  expect(batches).toHaveLength(2)
+})
+
+it('takes no more of the disk than its bound, a tenth and two commits, however often it was full and trimmed', async () => {
+  const maxBytes = 8 * 1024 * 1024
+  await reopen({ maxBytes })
+  const olderThan = new Date(now + HOUR)
+  for (const fill of [3000, 260_000, 1000, 20_000, 260_000, 3000].map((length) => 'x'.repeat(length))) {
+    const records = Math.ceil(500_000 / (fill.length + 250))
+    for (let full = false; !full; )
+      full = await append(records, fill).then(
+        () => false,
+        () => true,
+      )
+    const { firstOffset, endOffset } = log.stats()
+    await log.trim({ storedOffset: Math.ceil((firstOffset + endOffset) / 2), olderThan })
+  }
+  expect((await stat(join(directory, 'log', 'log.mdb'))).size).toBeLessThan(maxBytes * 1.1 + 2 * 4_200_000)
 })
 
 it('names the process that has the log open', async () => {
