@@ -1,13 +1,19 @@
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { createPool, type Pool } from '@platform-events/postgres'
-import { type Performed, perform } from './faults.ts'
+import type { Pool } from '@platform-events/postgres'
+import { makeDataDir } from '../support/data-dir.ts'
+import { deadLetterDesk } from './dead-letter-desk.ts'
+import { perform } from './faults.ts'
 import { startKafkaSystem } from './kafka-system.ts'
 import { startLocalSystem } from './local-system.ts'
+import { LogOrder } from './log-order.ts'
+import type { Battlefield, Performed } from './performed.ts'
 import { randomOf } from './random.ts'
 import { untilReady } from './readiness.ts'
-import { createReport, type Report } from './report.ts'
+import type { Report } from './report.ts'
 import { type Fault, schedule } from './schedule.ts'
-import type { Settings } from './settings.ts'
+import { groundOf, type Settings } from './settings.ts'
 import type { System } from './system.ts'
 import { startTraffic, type Traffic } from './traffic.ts'
 import { progress, reachVerdict } from './verdict.ts'
@@ -21,87 +27,78 @@ const STANDSTILL_MS = 60_000
 const QUIET_MS = 3000
 
 /** One run: start, attack, wait for quiet, compare. @returns whether every promise was kept */
-export async function runChaos(settings: Settings, interrupted: AbortSignal): Promise<boolean> {
-  const report = createReport(settings)
+export async function runChaos(settings: Settings, report: Report): Promise<boolean> {
   report.begin()
-  const start = settings.transport === 'local' ? startLocalSystem : startKafkaSystem
-  const system = await start((name, lastWords) => report.line(`${name} ended by itself: ${lastWords}`))
-  const pool = createPool({ connectionString: system.databaseUrl, applicationName: 'chaos', max: 3 })
+  const { path: folder, remove } = await makeDataDir()
+  // By this the reaper knows what is ours.
+  await writeFile(join(folder, 'owner'), String(process.pid))
   let kept = false
+  let system: System | undefined
   try {
-    kept = await Promise.race([attackAndCompare(settings, system, pool, report, interrupted), rejectsOn(interrupted)])
+    const start = settings.transport === 'local' ? startLocalSystem : startKafkaSystem
+    const onDeath = (name: string, lastWords: string): void => report.line(`${name} ended by itself: ${lastWords}`)
+    system = await start({ folder, onDeath, ...groundOf(settings) })
+    kept = await attackAndCompare(settings, system, report)
   } catch (error) {
-    if (interrupted.aborted) report.line('stopped: everything is ended and removed')
-    else report.failed(error)
+    report.failed(error)
   } finally {
-    const keepData = !kept && !interrupted.aborted
-    if (keepData) report.kept(system.folder)
-    await pool.end()
-    await system.stop(keepData)
+    await system?.stop().catch((error: unknown) => report.line(`not ended in order: ${error}`))
+    if (kept) await remove()
+    else report.kept(folder)
   }
   return kept
 }
 
-async function attackAndCompare(
-  settings: Settings,
-  system: System,
-  pool: Pool,
-  report: Report,
-  interrupted: AbortSignal,
-): Promise<boolean> {
-  const traffic = startTraffic({
-    ...{ url: system.url, writeKey: system.writeKey, eventsPerSecond: settings.eventsPerSecond },
-    random: randomOf(settings.seed + 1),
-  })
+async function attackAndCompare(settings: Settings, system: System, report: Report): Promise<boolean> {
+  const { postgres, processes, doors, writeKey } = system
+  const random = randomOf(settings.seed + 1)
+  const traffic = startTraffic({ doors, writeKey, random, eventsPerSecond: settings.eventsPerSecond })
+  const letters = deadLetterDesk(system.queryUrl, system.operatorToken)
   report.started(traffic.sent, system)
-  await attack(settings, { system, traffic, pool }, report, interrupted)
+  await attack(settings, { system, traffic, letters }, report)
 
   report.line('all faults are over; waiting for quiet')
   const settled = await traffic.finish(SETTLE_MS)
-  await untilQuiet(pool, traffic, interrupted)
-  await untilReady(system.processes.map(({ port }) => port))
-  const verdict = await reachVerdict(pool, traffic.sent)
-  verdict.checks.push({
-    name: 'given up by a tracker',
-    broken: settled ? traffic.lost : [...traffic.lost, 'still waiting'],
-  })
-  const deaths = system.processes.reduce((sum, process) => sum + process.deaths.length, 0)
+  await untilQuiet(postgres.pool, traffic)
+  await untilReady(processes.map(({ port }) => port))
+  const verdict = await reachVerdict(postgres.pool, traffic.sent)
+  const order = new LogOrder(traffic.sent)
+  await system.readLog((topicPartition, value) => order.take(topicPartition, value))
+  const { sessions, broken: disordered } = order.result()
+  verdict.counts.push(['events in the log', order.events], ['sessions whose order in the log was checked', sessions])
+  verdict.checks.push(
+    { name: 'out of order in the log', broken: disordered },
+    { name: 'given up by a tracker', broken: settled ? traffic.lost : [...traffic.lost, 'still waiting'] },
+    { name: 'odd answers to operators', broken: letters.oddAnswers },
+  )
+  const deaths = processes.reduce((sum, process) => sum + process.deaths.length, 0)
   return report.verdict(verdict, traffic.sent, deaths)
 }
 
-async function attack(
-  settings: Settings,
-  field: { system: System; traffic: Traffic; pool: Pool },
-  report: Report,
-  interrupted: AbortSignal,
-): Promise<void> {
+async function attack(settings: Settings, field: Battlefield, report: Report): Promise<void> {
   const begun = Date.now()
   const forMs = settings.minutes * 60_000
-  const underWay: Promise<unknown>[] = []
-  for (const fault of schedule(settings.seed, settings.transport, forMs, settings.everySeconds * 1000)) {
-    await sleep(Math.max(0, begun + fault.atMs - Date.now()), undefined, { signal: interrupted })
-    underWay.push(tell(fault, perform(fault, field), report))
+  const underWay = new Map<Fault, Promise<unknown>>()
+  for (const fault of schedule(settings.seed, groundOf(settings), forMs, settings.everySeconds * 1000)) {
+    await sleep(Math.max(0, begun + fault.atMs - Date.now()))
+    underWay.set(
+      fault,
+      tell(fault, perform(fault, field), report).then(() => underWay.delete(fault)),
+    )
   }
-  await sleep(Math.max(0, begun + forMs - Date.now()), undefined, { signal: interrupted })
-  await Promise.race([Promise.all(underWay), sleep(FAULTS_END_MS)])
+  await sleep(Math.max(0, begun + forMs - Date.now()))
+  await Promise.race([Promise.all(underWay.values()), sleep(FAULTS_END_MS)])
+  for (const { kind } of underWay.keys()) report.line(`${kind} does not end`)
 }
 
-/** One line for a fault: at its start, or when it is over where its outcome is part of the line. */
+/** One line for a fault at its start, and another when it is over where there is more to say. */
 async function tell(fault: Fault, { says, over, passedOver }: Performed, report: Report): Promise<void> {
   report.fault(fault, says, passedOver === true)
   const outcome = await over.catch((error: Error) => `failed: ${error.message}`)
   if (outcome !== undefined) report.line(`  └ ${fault.kind}: ${outcome}`)
 }
 
-function rejectsOn(signal: AbortSignal): Promise<never> {
-  return new Promise((_, reject) => {
-    const stop = (): void => reject(signal.reason)
-    if (signal.aborted) stop()
-    signal.addEventListener('abort', stop, { once: true })
-  })
-}
-
-async function untilQuiet(pool: Pool, traffic: Traffic, interrupted: AbortSignal): Promise<void> {
+async function untilQuiet(pool: Pool, traffic: Traffic): Promise<void> {
   let movedAt = Date.now()
   let last = -1
   while (Date.now() - movedAt < STANDSTILL_MS) {
@@ -109,6 +106,6 @@ async function untilQuiet(pool: Pool, traffic: Traffic, interrupted: AbortSignal
     if (there !== last) movedAt = Date.now()
     else if (missing === 0 && Date.now() - movedAt > QUIET_MS) return
     last = there
-    await sleep(500, undefined, { signal: interrupted })
+    await sleep(500)
   }
 }

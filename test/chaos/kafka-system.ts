@@ -1,176 +1,118 @@
-import { randomUUID } from 'node:crypto'
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { type EventLog, openEventLog } from '@platform-events/event-log'
-import { createPool, type EmbeddedPostgres, migrate, startEmbeddedPostgres } from '@platform-events/postgres'
 import { createLogger } from '@platform-events/runtime'
-import { makeDataDir } from '../support/data-dir.ts'
-import {
-  createJvmBroker,
-  type JvmBroker,
-  removeJvmBroker,
-  signalJvmBroker,
-  startJvmBroker,
-  stopJvmBroker,
-} from '../support/kafka-jvm.ts'
+import { createJvmCluster, removeJvmBroker } from '../support/kafka-jvm.ts'
 import { freePort } from '../support/process.ts'
+import { brokersOf } from './brokers.ts'
+import { linkOf } from './link.ts'
+import { readWhole } from './log-reader.ts'
 import { type ManagedProcess, startManaged } from './managed-process.ts'
+import { startOwnPostgres } from './postgres-server.ts'
+import { prepareDatabase } from './prepare-database.ts'
 import { untilReady } from './readiness.ts'
-import type { Broker, System } from './system.ts'
-import { startTcpProxy } from './tcp-proxy.ts'
+import type { Door, System, SystemOptions } from './system.ts'
+import { startTcpProxy, type TcpProxy } from './tcp-proxy.ts'
+import { addTopicPartition } from './topic.ts'
 
-const root = fileURLToPath(new URL('../..', import.meta.url))
-const logger = createLogger({ name: 'chaos', level: 'silent' })
+const services = fileURLToPath(new URL('../../services', import.meta.url))
+const TOPIC = 'platform.events.v1'
+const MOST_PARTITIONS = 16
+const MIB = 1024 ** 2
 
-/** Two collectors, two consumers, a Postgres and a Kafka broker of their own. */
-export async function startKafkaSystem(onDeath: (name: string, lastWords: string) => void): Promise<System> {
+type Service = 'collector' | 'consumer' | 'query' | 'retention'
+
+/** Two collectors, two consumers, the query service, retention, a Postgres and Kafka of their own, with proxies between. */
+export async function startKafkaSystem(options: SystemOptions): Promise<System> {
+  const { folder, onDeath } = options
   const releases: (() => Promise<unknown>)[] = []
-  const stop = async (keepData: boolean): Promise<void> => {
-    for (const release of releases.splice(0).reverse()) await release()
-    if (!keepData) await dataDir.remove()
+  const proxyTo = async (upstreams: () => number[]): Promise<TcpProxy> => {
+    const proxy = await startTcpProxy(upstreams)
+    releases.push(() => proxy.close())
+    return proxy
   }
-  const dataDir = await makeDataDir()
-  try {
-    const jvm = await createJvmBroker()
-    releases.push(() => removeJvmBroker(jvm))
-    const postgres = await startPostgres(dataDir.path)
-    releases.push(() => postgres.stop())
-    const source = await prepareDatabase(postgres.url)
-    const database = await startTcpProxy(() => [postgres.port])
-    releases.push(() => database.close())
+  const toBrokers: TcpProxy[] = []
+  const jvms = await createJvmCluster(options.brokers, async (port) => {
+    toBrokers.push(await proxyTo(() => [port]))
+    return toBrokers.at(-1)!.port
+  })
+  releases.push(() => Promise.all(jvms.map(removeJvmBroker)))
+  const postgres = await startOwnPostgres(folder)
+  releases.push(() => postgres.stop())
+  const prepared = await prepareDatabase(postgres)
+  const database = await proxyTo(() => [postgres.port])
 
-    const env = { KAFKA_BROKERS: `127.0.0.1:${jvm.port}`, DATABASE_URL: through(database.port, postgres.url) }
-    const start = async (service: 'collector' | 'consumer', number: number): Promise<ManagedProcess> => {
-      const name = `${service}-${number}`
-      const folder = join(dataDir.path, name)
-      await mkdir(folder, { recursive: true })
-      const managed = startManaged({
-        ...{ name, port: await freePort(), cwd: join(root, 'services', service), logs: dataDir.path, onDeath },
-        args: ['--import', 'tsx', 'src/main.ts'],
-        // One collector's spool is so small that a longer outage of the broker fills it.
-        env: { ...env, DATA_DIR: folder, SPOOL_MAX_BYTES: String((name === 'collector-2' ? 1 : 1024) * 1024 ** 2) },
-      })
-      releases.push(() => managed.stop())
-      return managed
-    }
-    const collectors = await Promise.all([start('collector', 1), start('collector', 2)])
-    const consumers = await Promise.all([start('consumer', 1), start('consumer', 2)])
-    const processes = [...collectors, ...consumers]
-    const door = await startTcpProxy(() => collectors.map(({ port }) => port))
-    releases.push(() => door.close())
-    await untilReady(processes.map(({ port }) => port))
-
-    let log: EventLog | undefined
-    releases.push(async () => log?.close())
-    let added = consumers.length
-    return {
-      ...{
-        url: `http://127.0.0.1:${door.port}`,
-        databaseUrl: postgres.url,
-        ...source,
-        processes,
-        door,
-        database,
-        stop,
-      },
-      folder: dataDir.path,
-      broker: brokerOf(jvm),
-      crashPostgres: postgres.crash,
-      async addConsumer(ms) {
-        const consumer = await start('consumer', ++added)
-        await sleep(3000 + ms)
-        const code = await consumer.stop()
-        return `${consumer.name} joined and left ${code === 0 ? 'in order' : `by ${code}`}`
-      },
-      async appendToLog(records) {
-        for (;;) {
-          try {
-            log ??= await openEventLog({ KAFKA_BROKERS: env.KAFKA_BROKERS, DATA_DIR: dataDir.path }, logger)
-            await log.append(records)
-            return 'straight into the topic'
-          } catch {
-            await sleep(1000)
-          }
-        }
-      },
-    }
-  } catch (error) {
-    await stop(false)
-    throw error
-  }
-}
-
-/** A Postgres that dies and comes back on the same port. */
-async function startPostgres(folder: string) {
-  let died: () => void = () => undefined
-  const launch = (): Promise<EmbeddedPostgres> =>
-    startEmbeddedPostgres({ dataDir: folder, logger, onExit: () => died() })
-  let server = await launch()
-  let restarted = Promise.resolve()
-  return {
-    url: server.connectionString,
-    port: server.port,
-    async crash(downMs: number): Promise<undefined> {
-      await restarted
-      const dead = new Promise<void>((resolve) => {
-        died = resolve
-      })
-      process.kill(server.pid, 'SIGQUIT')
-      restarted = dead.then(async () => {
-        await sleep(downMs)
-        server = await launch()
-      })
-      await restarted
-    },
-    async stop(): Promise<void> {
-      await restarted
-      await server.stop()
-    },
-  }
-}
-
-async function prepareDatabase(url: string): Promise<{ writeKey: string; sourceId: number }> {
-  await migrate(url)
-  const pool = createPool({ connectionString: url, applicationName: 'chaos', max: 1 })
-  try {
-    await pool.query(`select events_internal.create_day(current_date + day) from generate_series(-7, 7) as day`)
-    const writeKey = `pk_${randomUUID()}`
-    const { rows } = await pool.query(
-      `insert into events_internal.event_sources (name, write_key, user_ids) values ('chaos', $1, 'trust') returning source_id`,
-      [writeKey],
-    )
-    return { writeKey, sourceId: rows[0].source_id }
-  } finally {
-    await pool.end()
-  }
-}
-
-function brokerOf(jvm: JvmBroker): Broker {
-  let busy = false
-  const alone = async (work: () => Promise<void>): Promise<void> => {
-    busy = true
-    await work().finally(() => {
-      busy = false
+  const env = { KAFKA_BROKERS: brokersAt(toBrokers), DATABASE_URL: through(database.port, postgres.url) }
+  const start = async (service: Service, name: string, spoolBytes = 1024 * MIB): Promise<ManagedProcess> => {
+    const data = join(folder, name)
+    await mkdir(data, { recursive: true })
+    const managed = startManaged({
+      ...{ name, port: await freePort(), cwd: join(services, service), folder, onDeath },
+      args: ['--import', 'tsx', 'src/main.ts'],
+      env: { ...env, DATA_DIR: data, SPOOL_MAX_BYTES: String(spoolBytes) },
     })
+    releases.push(() => managed.stop())
+    return managed
   }
-  const down = async (signal: 'SIGKILL' | 'SIGTERM', ms: number): Promise<void> => {
-    await stopJvmBroker(jvm, signal)
-    await sleep(ms)
-    await startJvmBroker(jvm)
+  const collectors = [await start('collector', 'collector-1'), await start('collector', 'collector-2', MIB)]
+  const consumers = [await start('consumer', 'consumer-1'), await start('consumer', 'consumer-2')]
+  const query = await start('query', 'query')
+  const processes = [...collectors, ...consumers, query, await start('retention', 'retention')]
+  const toCollectors = await Promise.all([
+    proxyTo(() => collectors.map(({ port }) => port)),
+    ...collectors.map(({ port }) => proxyTo(() => [port])),
+  ])
+  await untilReady(processes.map(({ port }) => port))
+
+  const direct = jvms.map(({ port }) => `127.0.0.1:${port}`)
+  let log: EventLog | undefined
+  releases.push(async () => log?.close())
+  const openLog = async (): Promise<EventLog> => {
+    const settings = { KAFKA_BROKERS: direct.join(','), DATA_DIR: folder }
+    log ??= await openEventLog(settings, createLogger({ name: 'chaos', level: 'silent' }))
+    return log
   }
+  let added = consumers.length
   return {
-    busy: () => busy,
-    kill: (ms) => alone(() => down('SIGKILL', ms)),
-    stop: (ms) => alone(() => down('SIGTERM', ms)),
-    freeze: (ms) =>
-      alone(async () => {
-        signalJvmBroker(jvm, 'SIGSTOP')
-        await sleep(ms)
-        signalJvmBroker(jvm, 'SIGCONT')
+    ...prepared,
+    ...{ processes, postgres, queryUrl: `http://127.0.0.1:${query.port}` },
+    doors: toCollectors.map(
+      ({ port }, index): Door => ({
+        url: `http://127.0.0.1:${port}`,
+        oneCollector: index > 0,
+        spoolsLittle: index === 2,
       }),
+    ),
+    links: { door: linkOf(toCollectors), database, kafka: linkOf(toBrokers) },
+    brokers: brokersOf(jvms),
+    async addConsumer(ms) {
+      const consumer = await start('consumer', `consumer-${++added}`)
+      await sleep(3000 + ms)
+      const code = await consumer.stop()
+      return `${consumer.name} joined and left ${code === 0 ? 'in order' : `by ${code}`}`
+    },
+    addTopicPartition: () => addTopicPartition(TOPIC, direct, MOST_PARTITIONS),
+    async appendToLog(records) {
+      for (;;) {
+        try {
+          await (await openLog()).append(records)
+          return 'straight into the topic'
+        } catch {
+          await sleep(1000)
+        }
+      }
+    },
+    readLog: async (take) => readWhole(await openLog(), take),
+    async stop() {
+      for (const release of releases.splice(0).reverse()) await release()
+    },
   }
+}
+
+function brokersAt(proxies: TcpProxy[]): string {
+  return proxies.map(({ port }) => `127.0.0.1:${port}`).join(',')
 }
 
 function through(port: number, url: string): string {

@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto'
+import { randomBytes, randomUUID } from 'node:crypto'
 import { uuidv7Generator, type WireEvent } from '@platform-events/contracts'
 import type { LogRecord } from '@platform-events/event-log'
 
@@ -17,14 +17,30 @@ export function eventsAt(createdAtMs: number, count = 3): WireEvent[] {
   }))
 }
 
+/** So large that two requests of them fill a spool of 1 MiB. */
+export function paddedEvents(): WireEvent[] {
+  return eventsAt(Date.now(), 16).map((event) => ({
+    ...event,
+    properties: { ...event.properties, padding: randomBytes(12_000).toString('base64') },
+  }))
+}
+
 /** The start of a UTC day, as `YYYYMMDD`, and noon of it. */
 export function dayFromToday(days: number): { name: string; noonMs: number } {
   const midnight = Math.floor(Date.now() / DAY_MS + days) * DAY_MS
   return { name: new Date(midnight).toISOString().slice(0, 10).replaceAll('-', ''), noonMs: midnight + DAY_MS / 2 }
 }
 
-/** A record that no collector of ours writes: lines that are no event and numbers that jsonb refuses, among good events. */
-export function poisonedRecord(sourceId: number): { record: LogRecord; good: WireEvent[]; bad: WireEvent[] } {
+export interface PoisonedRecord {
+  record: LogRecord
+  good: WireEvent[]
+  bad: WireEvent
+  /** What the bad line should have been. */
+  mended: string
+}
+
+/** A record that no collector of ours writes: lines that are no event and a number that jsonb refuses, among good events. */
+export function poisonedRecord(sourceId: number): PoisonedRecord {
   const [first, refused, last] = eventsAt(Date.now()) as [WireEvent, WireEvent, WireEvent]
   const line = ({ properties, ...head }: WireEvent): string => JSON.stringify({ ...head, properties })
   // Beyond what Postgres' numeric holds: 131,072 digits before the point.
@@ -38,5 +54,5 @@ export function poisonedRecord(sourceId: number): { record: LogRecord; good: Wir
       received_at: new Date().toISOString(),
     },
   }
-  return { record, good: [first, last], bad: [refused] }
+  return { record, good: [first, last], bad: refused, mended: line(refused) }
 }

@@ -1,6 +1,8 @@
 // What `npm run chaos` runs: the machine that attacks the product and then counts.
 import { whyNoJvm } from '../support/kafka-jvm.ts'
 import { runChaos } from './chaos.ts'
+import { startReaper } from './reaper.ts'
+import { createReport } from './report.ts'
 import { parseSettings, type Settings, USAGE } from './settings.ts'
 
 let settings: Settings
@@ -15,6 +17,14 @@ if (missing !== null) {
   console.error(`Apache Kafka cannot be started: ${missing}.`)
   process.exit(2)
 }
-const interrupted = new AbortController()
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => interrupted.abort())
-process.exit((await runChaos(settings, interrupted.signal)) ? 0 : 1)
+const reaper = startReaper()
+const report = createReport(settings)
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
+  process.once(signal, () => {
+    report.stopped()
+    reaper.reap()
+    process.exit(1)
+  })
+const kept = await runChaos(settings, report)
+await reaper.dismiss()
+process.exit(kept ? 0 : 1)

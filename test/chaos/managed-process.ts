@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { closeSync, openSync, readFileSync } from 'node:fs'
+import { closeSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 
@@ -13,6 +13,8 @@ export interface ManagedProcess {
   kill(downMs: number, whileDown?: () => Promise<void>): Promise<void>
   /** SIGSTOP, and after a while SIGCONT. */
   freeze(ms: number): Promise<void>
+  /** SIGTERM, a pause, and started again. @returns how it ended, in words */
+  restart(downMs: number): Promise<string>
   /** SIGTERM, as an operator does it; resolves with the exit code, or the signal where it ended by one (SIGKILL after 30 s). */
   stop(): Promise<number | NodeJS.Signals | null>
   /** Ends that nobody caused: what it said last. */
@@ -25,8 +27,8 @@ export interface ProcessOptions {
   cwd: string
   args: string[]
   env: Record<string, string>
-  /** Where its output goes, into `<name>.log`. */
-  logs: string
+  /** The run's: its output goes into `<name>.log` there, its pid into `<name>.pid`. */
+  folder: string
   onDeath(name: string, lastWords: string): void
 }
 
@@ -34,7 +36,8 @@ const RESTART_PAUSE_MS = 500
 
 export function startManaged(options: ProcessOptions): ManagedProcess {
   const { name, port } = options
-  const logFile = join(options.logs, `${name}.log`)
+  const logFile = join(options.folder, `${name}.log`)
+  const pidFile = join(options.folder, `${name}.pid`)
   const deaths: string[] = []
   let state: 'up' | 'down' | 'frozen' = 'up'
   let stopped = false
@@ -44,11 +47,16 @@ export function startManaged(options: ProcessOptions): ManagedProcess {
     const log = openSync(logFile, 'a')
     const env = { ...process.env, PORT: String(port), LOG_LEVEL: 'info', ...options.env }
     // A process group of its own: Ctrl-C reaches the attacker alone, which then ends everything in order.
-    const started = spawn(process.execPath, options.args, {
+    // Its command line names the run's folder, by which the reaper knows it.
+    const started = spawn(process.execPath, [`--diagnostic-dir=${options.folder}`, ...options.args], {
       ...{ cwd: options.cwd, env, detached: true, stdio: ['ignore', log, log] },
     })
     closeSync(log)
-    started.on('exit', (code, signal) => void (state === 'up' && !stopped && died(code ?? signal)))
+    writeFileSync(pidFile, `${started.pid}\n`)
+    started.on('exit', (code, signal) => {
+      rmSync(pidFile, { force: true })
+      if (state === 'up' && !stopped) void died(code ?? signal)
+    })
     return started
   }
 
@@ -68,6 +76,13 @@ export function startManaged(options: ProcessOptions): ManagedProcess {
     const exited = once(child, 'exit')
     child.kill(signal)
     await exited
+  }
+
+  async function endInOrder(): Promise<void> {
+    child.kill('SIGCONT')
+    const late = setTimeout(() => child.kill('SIGKILL'), 30_000)
+    await end('SIGTERM')
+    clearTimeout(late)
   }
 
   return {
@@ -92,12 +107,22 @@ export function startManaged(options: ProcessOptions): ManagedProcess {
       state = 'up'
       if ((child.exitCode !== null || child.signalCode !== null) && !stopped) child = launch()
     },
+    async restart(downMs) {
+      state = 'down'
+      const begun = Date.now()
+      await endInOrder()
+      const how = child.exitCode ?? child.signalCode
+      const ms = Date.now() - begun
+      await sleep(downMs)
+      if (!stopped) {
+        state = 'up'
+        child = launch()
+      }
+      return how === 0 ? `ended in order after ${(ms / 1000).toFixed(1)} s` : `ended by ${how}`
+    },
     async stop() {
       stopped = true
-      child.kill('SIGCONT')
-      const late = setTimeout(() => child.kill('SIGKILL'), 30_000)
-      await end('SIGTERM')
-      clearTimeout(late)
+      await endInOrder()
       return child.exitCode ?? child.signalCode
     },
   }

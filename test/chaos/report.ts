@@ -11,6 +11,8 @@ export interface Report {
   fault(fault: Fault, says: string, passedOver: boolean): void
   line(text: string): void
   failed(error: unknown): void
+  /** Somebody ends the run before its end: what there is to say so far. */
+  stopped(): void
   /** Prints the table. `deaths`: how often a process ended that nobody had killed. @returns whether every check is good */
   verdict(verdict: Verdict, sent: SentEvents, deaths: number): boolean
   /** A failed run leaves its data and logs here. */
@@ -19,8 +21,10 @@ export interface Report {
 
 const SHOWN_IDS = 10
 
-export function createReport({ seed, minutes, transport, eventsPerSecond, everySeconds }: Settings): Report {
-  const again = `npm run chaos -- --seed ${seed} --minutes ${minutes} --transport ${transport} --rate ${eventsPerSecond} --every ${everySeconds}`
+export function createReport({ seed, minutes, transport, brokers, eventsPerSecond, everySeconds }: Settings): Report {
+  const kafka = transport === 'kafka' ? ` --brokers ${brokers}` : ''
+  const again = `npm run chaos -- --seed ${seed} --minutes ${minutes} --transport ${transport}${kafka} --rate ${eventsPerSecond} --every ${everySeconds}`
+  const brokersInWords = brokers === 3 ? ' with three brokers' : ''
   const kinds = new Map<string, number>()
   let begun = Date.now()
   let counts = (): string => ''
@@ -40,7 +44,7 @@ export function createReport({ seed, minutes, transport, eventsPerSecond, everyS
     line,
     begin() {
       console.log(
-        `Seed ${seed}, ${minutes} min, transport ${transport}, ${eventsPerSecond} events/s, a fault every ${everySeconds} s. Starting …`,
+        `Seed ${seed}, ${minutes} min, transport ${transport}${brokersInWords}, ${eventsPerSecond} events/s, a fault every ${everySeconds} s. Starting …`,
       )
     },
     started(sent, { processes }) {
@@ -63,19 +67,23 @@ export function createReport({ seed, minutes, transport, eventsPerSecond, everyS
       console.log(`\nThe run could not be brought to its end: ${error instanceof Error ? error.stack : error}`)
       repeat()
     },
+    stopped() {
+      console.log(`\nStopped after ${faults} faults: ${counts() || 'it was still starting'}.`)
+      console.log('Nothing was compared. Ending and removing everything …')
+    },
     verdict(verdict, sent, deaths) {
-      const row = (name: string, value: string | number, mark = ''): void =>
-        console.log(`  ${name.padEnd(42)}${String(value).padStart(10)}  ${mark}`.trimEnd())
       console.log()
       row(`faults (${passed} more passed over)`, faults)
       for (const [kind, times] of [...kinds].sort(([a], [b]) => a.localeCompare(b))) row(`  ${kind}`, times)
       row('processes ended by themselves', deaths)
+      row('answers of 503', number(sent.answers503))
       row('events sent', number(sent.byId.size))
       row('acknowledged', number(sent.acknowledged))
       row('stored', number(verdict.stored))
-      row('dead letters with an id', number(verdict.dead))
+      row('dead letters with an id, unresolved', number(verdict.dead))
       row('in quarantine', number(verdict.quarantined))
-      console.log(`  ${'─'.repeat(58)}`)
+      for (const [name, count] of verdict.counts) row(name, number(count))
+      console.log(`  ${'─'.repeat(62)}`)
       for (const { name, broken } of verdict.checks) row(name, broken.length, broken.length === 0 ? 'ok' : 'BROKEN')
       const broken = verdict.checks.filter((check) => check.broken.length > 0)
       for (const check of broken) {
@@ -88,6 +96,10 @@ export function createReport({ seed, minutes, transport, eventsPerSecond, everyS
       return broken.length === 0
     },
   }
+}
+
+function row(name: string, value: string | number, mark = ''): void {
+  console.log(`  ${name.padEnd(46)}${String(value).padStart(10)}  ${mark}`.trimEnd())
 }
 
 function number(value: number): string {

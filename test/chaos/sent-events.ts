@@ -13,6 +13,8 @@ export interface SentEvent {
   /** Tells events apart by what they carry, not by their id. */
   n: unknown
   goesTo: Place
+  /** It went through one collector at all times, as all of its session. */
+  inOrder: boolean
   acknowledged: boolean
 }
 
@@ -22,8 +24,11 @@ export class SentEvents {
   /** What the collector refused, by id: none should be. */
   readonly refused = new Map<string, string>()
   acknowledged = 0
+  answers503 = 0
+  /** Answers of 503 that did not say when to come again. */
+  readonly withoutRetryAfter: string[] = []
 
-  send(event: WireEvent, goesTo: Place = 'stored'): void {
+  send(event: WireEvent, { goesTo = 'stored', inOrder = false }: { goesTo?: Place; inOrder?: boolean } = {}): void {
     if (this.byId.has(event.id!)) return
     const { session_id: session, stream, seq, event_type: eventType, user_id: user, created_at: createdAt } = event
     const n = event.properties?.['n']
@@ -33,7 +38,7 @@ export class SentEvents {
       seq: seq ?? undefined,
       user: user ?? undefined,
       ...{ eventType, createdAt },
-      ...{ n, goesTo, acknowledged: false },
+      ...{ n, goesTo, inOrder, acknowledged: false },
     })
   }
 
@@ -45,10 +50,14 @@ export class SentEvents {
   }
 
   /** All requests that carry events come through here: what they carry and what the answer says is written down. */
-  async post(url: string, init: RequestInit, fetchNow: typeof fetch, goesTo?: Place): Promise<Response> {
-    const { batch } = JSON.parse(init.body as string) as { batch: WireEvent[] }
-    for (const event of batch) this.send(event, goesTo)
-    const response = await fetchNow(url, init)
+  async post(
+    request: { url: string; init: RequestInit; goesTo?: Place; inOrder?: boolean },
+    fetchNow: typeof fetch,
+  ): Promise<Response> {
+    const { batch } = JSON.parse(request.init.body as string) as { batch: WireEvent[] }
+    for (const event of batch) this.send(event, request)
+    const response = await fetchNow(request.url, request.init)
+    if (response.status === 503) this.#note503(response)
     const answer = await response
       .clone()
       .json()
@@ -63,5 +72,10 @@ export class SentEvents {
       else this.refused.set(event.id!, code)
     }
     return response
+  }
+
+  #note503(response: Response): void {
+    this.answers503++
+    if (!(Number(response.headers.get('retry-after')) > 0)) this.withoutRetryAfter.push(response.url)
   }
 }

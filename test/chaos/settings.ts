@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util'
-import type { Transport } from './schedule.ts'
+import type { Ground, Transport } from './schedule.ts'
 
 export interface Settings {
   seed: number
@@ -8,6 +8,14 @@ export interface Settings {
   eventsPerSecond: number
   /** Between two faults, on average. */
   everySeconds: number
+  /** Of Kafka. */
+  brokers: number
+}
+
+/** With the local log, every other seed has a Postgres apart from the process, and thus a connection to break. */
+export function groundOf({ transport, seed, brokers }: Settings): Ground {
+  if (transport === 'kafka') return { transport, brokers, databaseApart: true }
+  return { transport, brokers: 0, databaseApart: seed % 2 === 1 }
 }
 
 export const USAGE = `npm run chaos -- [--seed 1] [--minutes 3] [--transport local|kafka] [--rate 200] [--every 3] [--brokers 1]
@@ -28,13 +36,14 @@ export function parseSettings(args: string[]): Settings {
   }
   const transport = values.transport ?? 'local'
   if (transport !== 'local' && transport !== 'kafka') throw new Error('--transport is local or kafka.')
-  if (values.brokers !== undefined && values.brokers !== '1')
-    throw new Error('--brokers: only 1 can be started as yet.')
+  const brokers = values.brokers ?? '1'
+  if (brokers !== '1' && brokers !== '3') throw new Error('--brokers is 1 or 3.')
   return {
     seed: number('seed', Date.now() % 100_000, 2 ** 32 - 1),
     minutes: number('minutes', 3, 600),
     transport,
-    eventsPerSecond: number('rate', 200, 2000),
+    eventsPerSecond: number('rate', 200, 10_000),
     everySeconds: Math.max(0.1, number('every', 3, 600)),
+    brokers: Number(brokers),
   }
 }

@@ -12,6 +12,8 @@ export interface Verdict {
   stored: number
   dead: number
   quarantined: number
+  /** What else a person may want to know, by name. */
+  counts: [name: string, count: number][]
   checks: Check[]
 }
 
@@ -45,7 +47,10 @@ const LOSSES = `select reason, topic, topic_partition, stored_offset, resumed_of
 /** Compares what was sent and acknowledged with what lies in Postgres, id by id. */
 export async function reachVerdict(pool: Pool, sent: SentEvents): Promise<Verdict> {
   const stored = (await pool.query<StoredRow>(STORED)).rows
-  const dead = await idsOf(pool, 'select event_id as id from events_internal.dead_letters where event_id is not null')
+  const dead = await idsOf(
+    pool,
+    'select event_id as id from events_internal.dead_letters where event_id is not null and resolved_at is null',
+  )
   const quarantined = await idsOf(pool, 'select event_id as id from events_internal.quarantined_events')
   const places: Record<Place, Set<string>> = { stored: new Set(stored.map(({ id }) => id)), dead, quarantined }
   const anywhere = (id: string): boolean => Object.values(places).some((ids) => ids.has(id))
@@ -62,6 +67,7 @@ export async function reachVerdict(pool: Pool, sent: SentEvents): Promise<Verdic
     stored: stored.length,
     dead: dead.size,
     quarantined: quarantined.size,
+    counts: [],
     checks: [
       { name: 'acknowledged and nowhere', broken: nowhere },
       { name: 'stored twice', broken: repeated(stored) },
@@ -78,6 +84,7 @@ export async function reachVerdict(pool: Pool, sent: SentEvents): Promise<Verdic
           .filter(([, event]) => !event.acknowledged)
           .map(([id]) => `${id}${anywhere(id) ? ' (stored)' : ''}`),
       },
+      { name: '503 without Retry-After', broken: sent.withoutRetryAfter },
       { name: 'refused by the collector', broken: [...sent.refused].map(([id, code]) => `${id} ${code}`) },
       {
         name: 'hours whose rollup is not the rows',
