@@ -74,22 +74,32 @@ comment on function events_internal.count_delivery(date, smallint, bigint, bigin
   'Adds to the ledger what no collector numbered; differences may be negative.';
 
 -- A statement that inserts n rows writes the ledger once, not n times: one row updated n times in a transaction is quadratic. The rows
--- are counted in a setting of the transaction meanwhile. It is emptied first, because anybody may set it.
+-- are counted in a setting of the transaction meanwhile. Its name is a secret, because anybody may set what he can name, even in the
+-- middle of a statement: insert … select set_config(…). SHOW ALL and pg_settings do not tell it.
+create table events_internal.direct_rows_setting (
+  only_row boolean primary key default true check (only_row),
+  name text not null default 'events_internal.direct_rows_' || pg_catalog.replace(pg_catalog.gen_random_uuid()::text, '-', '')
+);
+insert into events_internal.direct_rows_setting default values;
+comment on table events_internal.direct_rows_setting is
+  'Name of the setting in which complete_direct_insert counts the rows of a statement by UTC day of receipt, for count_direct_rows.';
+
 create function events_internal.count_direct_rows() returns trigger
   language plpgsql volatile security definer set search_path = '' as $$
 declare
+  setting constant text := coalesce((select s.name from events_internal.direct_rows_setting s), 'events_internal.direct_rows');
   counted record;
 begin
-  if tg_when = 'AFTER' and pg_catalog.current_setting('events_internal.direct_rows', true) <> '' then
+  if pg_catalog.current_setting(setting, true) <> '' then
     for counted in
       select d.key::date as day, d.value::bigint as n
-      from pg_catalog.jsonb_each_text(pg_catalog.current_setting('events_internal.direct_rows')::jsonb) d
+      from pg_catalog.jsonb_each_text(pg_catalog.current_setting(setting)::jsonb) d
       order by 1
     loop
       perform events_internal.count_delivery(counted.day, 0::smallint, counted.n, counted.n);
     end loop;
+    perform pg_catalog.set_config(setting, '', true);
   end if;
-  perform pg_catalog.set_config('events_internal.direct_rows', '', true);
   return null;
 end $$;
 revoke all on function events_internal.count_direct_rows() from public, anon, authenticated, service_role;
@@ -100,7 +110,8 @@ create or replace function events_internal.complete_direct_insert() returns trig
 declare
   own_key constant bigint := events_internal.actor_key(new.user_id, new.session_id);
   received constant text := (new.received_at at time zone 'UTC')::date::text;
-  counted constant jsonb := coalesce(nullif(pg_catalog.current_setting('events_internal.direct_rows', true), ''), '{}')::jsonb;
+  setting constant text := coalesce((select s.name from events_internal.direct_rows_setting s), 'events_internal.direct_rows');
+  counted constant jsonb := coalesce(nullif(pg_catalog.current_setting(setting, true), ''), '{}')::jsonb;
 begin
   if new.actor_key is distinct from own_key then
     update public.platform_events e set actor_key = own_key
@@ -111,7 +122,7 @@ begin
   values (pg_catalog.date_trunc('hour', new.created_at, 'UTC'), new.event_type, events_internal.lock_direct_shard(), 1)
   on conflict (hour, event_type, shard) do update set n = r.n + 1;
 
-  perform pg_catalog.set_config('events_internal.direct_rows',
+  perform pg_catalog.set_config(setting,
     (counted || pg_catalog.jsonb_build_object(received, coalesce((counted ->> received)::bigint, 0) + 1))::text, true);
 
   -- ON CONFLICT locks the row even where its WHERE then says no, and consumers lock sessions in key order while a batch of
@@ -132,8 +143,7 @@ end $$;
 comment on function events_internal.complete_direct_insert() is
   'Gives a row inserted by SQL what the consumer gives its rows: actor_key, rollup, session map; and counts it for the ledger.';
 
-create trigger forget_direct_rows before insert on public.platform_events
-  for each statement execute function events_internal.count_direct_rows();
+-- No transition table: for that alone COPY would give up its multi-row inserts. So what is inserted into a partition directly goes round it.
 create trigger count_direct_rows after insert on public.platform_events
   for each statement execute function events_internal.count_direct_rows();
 
@@ -145,21 +155,58 @@ begin
     select (gone.received_at at time zone 'UTC')::date as day, gone.source_id, count(*) as n
     from deleted gone group by 1, 2 order by 1, 2
   ) d;
+  -- Or a gap in the numbers would show where they were.
+  insert into events_internal.rejected_numbers (stream, seq, source_id, day)
+  select gone.stream, gone.seq, gone.source_id, (gone.created_at at time zone 'UTC')::date
+  from deleted gone
+  where gone.stream is not null and gone.seq is not null and gone.created_at >= now() - interval '9 days'
+  order by 1, 2
+  on conflict do nothing;
   return null;
 end $$;
 revoke all on function events_internal.count_deleted() from public, anon, authenticated, service_role;
-comment on function events_internal.count_deleted() is 'Tells the ledger of rows that somebody deleted: they stay delivered.';
+comment on function events_internal.count_deleted() is 'Tells the ledger of rows that somebody deleted: they stay delivered, and their numbers are not missing.';
 
 create trigger count_deleted after delete on public.platform_events
   referencing old table as deleted
   for each statement execute function events_internal.count_deleted();
 
+-- TRUNCATE has no transition table, and counts before, therefore. Without it the books would differ for good, and the rollup too.
+create function events_internal.count_truncated() returns trigger
+  language plpgsql volatile security definer set search_path = '' as $$
+declare
+  own_shard constant smallint := events_internal.lock_direct_shard();
+begin
+  insert into events_internal.event_rollup_hourly as r (hour, event_type, shard, n)
+  select pg_catalog.date_trunc('hour', e.created_at, 'UTC'), e.event_type, own_shard, -count(*)
+  from public.platform_events e group by 1, 2
+  on conflict (hour, event_type, shard) do update set n = r.n + excluded.n;
+  perform events_internal.count_delivery(d.day, d.source_id, 0, 0, p_deleted => d.n)
+  from (
+    select (e.received_at at time zone 'UTC')::date as day, e.source_id, count(*) as n
+    from public.platform_events e group by 1, 2 order by 1, 2
+  ) d;
+  return null;
+end $$;
+revoke all on function events_internal.count_truncated() from public, anon, authenticated, service_role;
+comment on function events_internal.count_truncated() is 'Takes all rows out of the rollup and tells the ledger that they are deleted.';
+
+create trigger count_truncated before truncate on public.platform_events
+  for each statement execute function events_internal.count_truncated();
+
 create function events_internal.count_resolution() returns trigger
   language plpgsql volatile security definer set search_path = '' as $$
+declare
+  -- In quarantine since before this transaction: a duplicate there, as the consumer counts it.
+  was_there constant boolean := new.resolution = 'quarantined' and not exists (
+    select from events_internal.logged_event(coalesce(new.mended, new.raw)) e
+    join events_internal.quarantined_events q on q.event_id = e.id and q.created_at = e.created_at
+    where q.quarantined_at = now()
+  );
 begin
   perform events_internal.count_delivery((coalesce(new.received_at, new.dead_at) at time zone 'UTC')::date, coalesce(new.source_id, 0::smallint), 0,
-    p_stored => (new.resolution = 'replayed')::int, p_duplicate => (new.resolution = 'duplicate')::int,
-    p_dead => -1, p_quarantined => (new.resolution = 'quarantined')::int);
+    p_stored => (new.resolution = 'replayed')::int, p_duplicate => (new.resolution = 'duplicate' or was_there)::int,
+    p_dead => -1, p_quarantined => (new.resolution = 'quarantined' and not was_there)::int);
   return null;
 end $$;
 revoke all on function events_internal.count_resolution() from public, anon, authenticated, service_role;
@@ -193,19 +240,25 @@ create table events_internal.rejected_numbers (
   primary key (stream, seq)
 );
 create index rejected_numbers_day_idx on events_internal.rejected_numbers (day);
-comment on table events_internal.rejected_numbers is 'Numbers of events that were rejected, so that they are not taken for missing. For the late window.';
+comment on table events_internal.rejected_numbers is
+  'Numbers of events that were rejected, or stored and deleted since, so that they are not taken for missing. For the late window.';
 
 create table events_internal.stream_days (
   day date,
   source_id smallint,
   stream uuid,
+  first_seq integer not null,
   last_seq integer not null,
   events integer not null,
   primary key (day, source_id, stream)
 );
 create index stream_days_stream_idx on events_internal.stream_days (source_id, stream, day);
 comment on table events_internal.stream_days is
-  'Of each stream and day: the highest number and how many numbers there are. Made by count_streams; kept while the stream may go on.';
+  'Of each stream and day: the lowest and the highest number, and how many numbers there are. Made by count_streams; kept while the stream may go on.';
+
+-- Looked through for a day at a time, which is often none of many.
+create index dead_letters_received_at_idx on events_internal.dead_letters (received_at);
+create index quarantined_events_received_at_idx on events_internal.quarantined_events (received_at);
 
 create table events_internal.missing_counts (
   day date,
@@ -242,12 +295,15 @@ revoke all on function events_internal.numbered_events(date) from public, anon, 
 create function events_internal.number_of_line(p_line bytea, out stream uuid, out seq integer) returns setof record
   language plpgsql immutable set search_path = '' as $$
 declare
-  line jsonb;
+  -- Not jsonb: it refuses lines for what they hold elsewhere, a number that is too large or a NUL, and these are the lines here.
+  line json;
+  number numeric;
 begin
-  line := pg_catalog.convert_from(p_line, 'UTF8')::jsonb;
+  line := pg_catalog.convert_from(p_line, 'UTF8')::json;
   stream := line ->> 'stream';
-  seq := (line ->> 'seq')::integer;
-  if stream is not null and seq >= 0 then
+  number := line ->> 'seq';
+  if stream is not null and number >= 0 and number % 1 = 0 then
+    seq := number;
     return next;
   end if;
 exception when data_exception or program_limit_exceeded then
@@ -263,23 +319,34 @@ declare
 begin
   insert into events_internal.stream_counts (day, looked_at) values (p_day, events_internal.numbered_events(p_day))
   on conflict (day) do update set looked_at = excluded.looked_at, counted_at = now();
-  delete from events_internal.stream_days s where s.day = p_day;
-  insert into events_internal.stream_days (day, source_id, stream, last_seq, events)
-  select p_day, n.source_id, n.stream, max(n.seq), count(distinct n.seq)
-  from (
-    select e.source_id, e.stream, e.seq from public.platform_events e
-    where e.created_at >= from_time and e.created_at < to_time and e.stream is not null and e.seq is not null
-    union all
-    select coalesce(q.source_id, 0), l.stream, l.seq from events_internal.quarantined_events q, events_internal.number_of_line(q.raw) l
-    where q.received_at >= from_time and q.received_at < to_time
-    union all
-    select coalesce(d.source_id, 0), l.stream, l.seq
-    from events_internal.dead_letters d, events_internal.number_of_line(coalesce(d.mended, d.raw)) l
-    where d.received_at >= from_time and d.received_at < to_time and coalesce(d.resolution, 'given_up') = 'given_up'
-    union all
-    select r.source_id, r.stream, r.seq from events_internal.rejected_numbers r where r.day = p_day
-  ) n
-  group by n.source_id, n.stream;
+  with counted as materialized (
+    select n.source_id::smallint as source_id, n.stream, min(n.seq) as first_seq, max(n.seq) as last_seq, count(distinct n.seq)::int as events
+    from (
+      select e.source_id, e.stream, e.seq from public.platform_events e
+      where e.created_at >= from_time and e.created_at < to_time and e.stream is not null and e.seq is not null
+      union all
+      select coalesce(q.source_id, 0), l.stream, l.seq from events_internal.quarantined_events q, events_internal.number_of_line(q.raw) l
+      where q.received_at >= from_time and q.received_at < to_time
+      union all
+      select coalesce(d.source_id, 0), l.stream, l.seq
+      from events_internal.dead_letters d, events_internal.number_of_line(coalesce(d.mended, d.raw)) l
+      where d.received_at >= from_time and d.received_at < to_time and coalesce(d.resolution, 'given_up') = 'given_up'
+      union all
+      select r.source_id, r.stream, r.seq from events_internal.rejected_numbers r where r.day = p_day
+    ) n
+    group by n.source_id, n.stream
+  ), gone as (
+    delete from events_internal.stream_days s
+    where s.day = p_day and not exists (select from counted c where c.source_id = s.source_id and c.stream = s.stream)
+  )
+  -- Only what changed: most streams of a day are over.
+  insert into events_internal.stream_days as s (day, source_id, stream, first_seq, last_seq, events)
+  select p_day, c.source_id, c.stream, c.first_seq, c.last_seq, c.events
+  from counted c
+  left join events_internal.stream_days known on known.day = p_day and known.source_id = c.source_id and known.stream = c.stream
+  where (known.first_seq, known.last_seq, known.events) is distinct from (c.first_seq, c.last_seq, c.events)
+  on conflict (day, source_id, stream) do update
+    set first_seq = excluded.first_seq, last_seq = excluded.last_seq, events = excluded.events;
 end $$;
 revoke all on function events_internal.count_streams(date) from public, anon, authenticated, service_role;
 comment on function events_internal.count_streams(date) is 'Counts the numbers of each stream in the events of a UTC day. One scan of that day.';
@@ -288,13 +355,14 @@ create function events_internal.count_missing(p_today date default (now() at tim
   language plpgsql volatile set search_path = '' as $$
 declare
   oldest constant date := p_today - p_days;
+  begins_ms constant bigint := extract(epoch from oldest::timestamp) * 1000;
   day date;
   total bigint;
 begin
   -- One at a time: two would delete and insert the same rows.
   perform pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtext('events_internal.count_missing'));
   for day in
-    select d.day::date from pg_catalog.generate_series(oldest, p_today + 1, interval '1 day') d (day)
+    select d.day::date from pg_catalog.generate_series(oldest::timestamp, (p_today + 1)::timestamp, interval '1 day') d (day)
     where events_internal.numbered_events(d.day::date)
       <> coalesce((select c.looked_at from events_internal.stream_counts c where c.day = d.day::date), 0)
   loop
@@ -303,9 +371,14 @@ begin
 
   delete from events_internal.missing_counts m where m.day >= oldest;
   insert into events_internal.missing_counts (day, source_id, streams, missing)
-  select whole.last_day, whole.source_id, count(*), sum(greatest(whole.last_seq + 1 - whole.events, 0))
+  select whole.last_day, whole.source_id, count(*), sum(greatest(whole.last_seq + 1 - whole.from_seq - whole.events, 0))
   from (
-    select s.source_id, max(s.day) as last_day, max(s.last_seq)::bigint as last_seq, sum(s.events) as events
+    select s.source_id, max(s.day) as last_day, max(s.last_seq)::bigint as last_seq, sum(s.events) as events,
+      -- A tab that slept for longer than the late window goes on with its numbers: those before are forgotten, not missing. When a
+      -- stream began is in its UUIDv7; another UUID tells nothing.
+      case when pg_catalog.substr(s.stream::text, 15, 1) = '7' and
+             ('x' || pg_catalog.substr(pg_catalog.replace(s.stream::text, '-', ''), 1, 12))::bit(48)::bigint < begins_ms
+        then min(s.first_seq) else 0 end as from_seq
     from events_internal.stream_days s group by s.source_id, s.stream
   ) whole
   where whole.last_day >= oldest
@@ -356,6 +429,9 @@ from (
     group by c.day, c.source_id, c.collector_id
     union all
     select r.day, r.source_id, 0, 0, r.n, 0, 0, 0, 0, 0, 0 from events_internal.rejected_counts r
+    union all
+    -- A stream's last day is one of created_at, on which nothing need have been received.
+    select m.day, m.source_id, 0, 0, 0, 0, 0, 0, 0, 0, 0 from events_internal.missing_counts m where m.missing > 0
   ) b
   group by b.day, b.source_id
 ) l
@@ -370,20 +446,33 @@ comment on view events_internal.delivery_ledger is
 create function events_internal.verify_ledger(p_from date, p_to date)
   returns table (day date, source_id smallint, account text, counted bigint, found bigint)
   language sql stable set search_path = '' as $$
-    with oldest as (
-      select min(pg_catalog.to_date(pg_catalog.right(c.relname, 8), 'YYYYMMDD')) as day
-      from pg_catalog.pg_inherits i join pg_catalog.pg_class c on c.oid = i.inhrelid
-      where i.inhparent = 'public.platform_events'::regclass
+    with whole as (
+      -- Rows are as old as the late window when they come. Retention drops nothing that is younger than 8 days.
+      select coalesce(max(missing.day) + 8, p_from) as from_day
+      from events_internal.missing_days(p_from - 7, (now() at time zone 'UTC')::date - 9) missing (day)
+    ), late_window as (
+      -- And what a clock may be ahead.
+      select (p_from - 8)::timestamp at time zone 'UTC' as from_time, (p_to + 2)::timestamp at time zone 'UTC' as to_time
     ), counted as (
       select l.day, l.source_id, a.account, a.n
       from events_internal.delivery_ledger l,
         lateral (values ('stored', l.stored - l.deleted), ('dead_lettered', l.dead_lettered), ('quarantined', l.quarantined)) a (account, n)
       where l.day between p_from and p_to
     ), found as (
-      -- The late window before, and what a clock may be ahead.
-      select (e.received_at at time zone 'UTC')::date as day, e.source_id, 'stored' as account, count(*) as n
-      from public.platform_events e
-      where e.created_at >= (p_from - 8)::timestamp at time zone 'UTC' and e.created_at < (p_to + 2)::timestamp at time zone 'UTC'
+      select e.day, e.source_id, 'stored' as account, count(*) as n
+      from (
+        select (e.received_at at time zone 'UTC')::date as day, e.source_id
+        from public.platform_events e
+        where e.created_at >= (select w.from_time from late_window w) and e.created_at < (select w.to_time from late_window w)
+        union all
+        -- Only SQL inserts rows of any other time, and the rollup knows when.
+        select (e.received_at at time zone 'UTC')::date, e.source_id
+        from (
+          select distinct r.hour from events_internal.event_rollup_hourly r, late_window w
+          where r.shard < 0 and (r.hour < w.from_time or r.hour >= w.to_time)
+        ) h
+        join public.platform_events e on e.created_at >= h.hour and e.created_at < h.hour + interval '1 hour'
+      ) e
       group by 1, 2
       union all
       select (coalesce(d.received_at, d.dead_at) at time zone 'UTC')::date, coalesce(d.source_id, 0::smallint), 'dead_lettered', count(*)
@@ -397,8 +486,8 @@ create function events_internal.verify_ledger(p_from date, p_to date)
       select coalesce(c.day, f.day) as day, coalesce(c.source_id, f.source_id) as source_id, coalesce(c.account, f.account) as account,
         coalesce(c.n, 0) as counted, coalesce(f.n, 0) as found
       from counted c full join found f on f.day = c.day and f.source_id = c.source_id and f.account = c.account
-    ) b, oldest o
-    where b.day between p_from and p_to and (b.account <> 'stored' or b.day >= o.day + 7)
+    ) b, whole w
+    where b.day between p_from and p_to and (b.account <> 'stored' or b.day >= w.from_day)
     order by 1, 2, 3
   $$;
 revoke all on function events_internal.verify_ledger(date, date) from public, anon, authenticated, service_role;
