@@ -13,7 +13,7 @@ export interface KafkaDeadLetterOptions extends KafkaConnection {
 }
 
 /** How long a close waits for what is under way. */
-const CLOSE_MS = 2000
+const CLOSE_MS = 1000
 
 interface Opened {
   topic: KafkaTopic

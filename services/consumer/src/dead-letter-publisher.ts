@@ -36,6 +36,7 @@ export class DeadLetterPublisher {
   readonly #stopping = new AbortController()
   readonly #givingUp = new AbortController()
   #running: Promise<void> | undefined
+  #stopped: Promise<void> | undefined
   #wake: (() => void) | undefined
   #woken = false
   #trouble: string | undefined
@@ -72,14 +73,10 @@ export class DeadLetterPublisher {
     this.#wake?.()
   }
 
-  /** Publishes no more than it has begun to, and closes the topic. */
-  async stop(): Promise<void> {
-    this.#stopping.abort()
-    this.#wake?.()
-    const timer = setTimeout(() => this.#givingUp.abort(), STOP_GRACE_MS)
-    await this.#running
-    clearTimeout(timer)
-    await this.#options.topic.close()
+  /** Publishes no more than it has begun to, and closes the topic. May be called again. */
+  stop(): Promise<void> {
+    this.#stopped ??= this.#stop()
+    return this.#stopped
   }
 
   /** What /readyz says while letters wait for Kafka; empty when none do. */
@@ -88,6 +85,15 @@ export class DeadLetterPublisher {
     const waiting = reason === undefined ? 0 : await countLetters(this.#options.pool)
     if (waiting === 0) return ''
     return `${waiting} dead ${waiting === 1 ? 'letter is' : 'letters are'} not on ${this.#options.topic.name} yet: ${reason}`
+  }
+
+  async #stop(): Promise<void> {
+    this.#stopping.abort()
+    this.#wake?.()
+    const timer = setTimeout(() => this.#givingUp.abort(), STOP_GRACE_MS)
+    await this.#running
+    clearTimeout(timer)
+    await this.#options.topic.close()
   }
 
   async #run(): Promise<void> {
@@ -101,7 +107,7 @@ export class DeadLetterPublisher {
         await this.#idle()
       } catch (error) {
         if (this.#givingUp.signal.aborted) return
-        await this.#note(error)
+        await unless(this.#givingUp.signal, this.#note(error)).catch(() => undefined)
         await backoff.pause(this.#stopping.signal)
       }
     }
