@@ -1,8 +1,20 @@
 import { randomUUID } from 'node:crypto'
+import { createLogger } from '@platform-events/runtime'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import type { Consumption, EventLog, RecordBatch, TopicPartition } from '../../packages/event-log/src/event-log.ts'
-import type { EventLogSettings } from '../../packages/event-log/src/open.ts'
+import {
+  type ConsumedRecord,
+  type Consumption,
+  type EventLog,
+  type LogRecord,
+  LogUnavailableError,
+  type RecordBatch,
+  type TopicPartition,
+} from '../../packages/event-log/src/event-log.ts'
+import { type EventLogSettings, readEventLog } from '../../packages/event-log/src/open.ts'
 import { CONSUMED_BEFORE_KILL, MemoryStore, makeRecord, nameOf, startChild } from './event-log-subject.ts'
+
+const { signal } = new AbortController()
+const logger = createLogger({ name: 'test', level: 'silent' })
 
 /** A log of its own for one test. */
 export interface ContractSubject {
@@ -206,6 +218,35 @@ export function eventLogContract(name: string, create: () => Promise<ContractSub
       })
       await expect.poll(() => store.ids.length, within).toBe(6)
       expect(losses).toContainEqual(expect.objectContaining({ stored: 1_000_000 }))
+    })
+
+    it('is read to its end beside those who use it, by somebody who changes nothing', async () => {
+      const sent = Array.from({ length: 30 }, (_, index) => makeRecord(`key-${index % 9}`))
+      await log.append(sent.slice(0, 20))
+      const store = new MemoryStore()
+      await consume(store)
+      await expect.poll(() => store.ids.length, within).toBe(20)
+      const stored = new Map(store.offsets)
+      await log.append(sent.slice(20))
+      const read = async (from: (topicPartition: TopicPartition) => number | null) => {
+        const ids: string[] = []
+        const onRecord = (record: ConsumedRecord): unknown => ids.push(record.headers.batch_id)
+        const parts = await readEventLog(subject.settings, { from, onRecord, signal }, logger)
+        const behind = parts.reduce((sum, { topicPartition, end }) => sum + end - (from(topicPartition) ?? 0), 0)
+        return { ids: ids.sort(), behind }
+      }
+      const idsOf = (records: LogRecord[]) => records.map(({ headers }) => headers.batch_id).sort()
+      expect(await read((at) => stored.get(nameOf(at)) ?? null)).toEqual({ ids: idsOf(sent.slice(20)), behind: 10 })
+      expect((await read(() => 1_000_000)).ids).toEqual(idsOf(sent))
+      await expect.poll(() => store.ids.length, within).toBe(30)
+      expect((await read((at) => store.offsets.get(nameOf(at)) ?? null)).ids).toEqual([])
+
+      await log.close()
+      await subject.replace()
+      await expect(read(() => null)).rejects.toThrow(LogUnavailableError)
+      // Nor has the first attempt made it.
+      await expect(read(() => null)).rejects.toThrow(LogUnavailableError)
+      log = await subject.open()
     })
 
     it('tells how far a consumer is behind', async () => {

@@ -15,6 +15,7 @@ export {
 export { type KafkaLogOptions, openKafkaLog } from './kafka.ts'
 export { type LocalLog, type LocalLogOptions, type LocalLogStats, openLocalLog } from './local.ts'
 export type { TrimOptions } from './local-trim.ts'
+export type { LogReading, ReadTopicPartition } from './log-reading.ts'
 export {
   type CollectingLog,
   type EventLogSettings,
@@ -22,5 +23,6 @@ export {
   openConsumedLog,
   openDeadLetterTopic,
   openEventLog,
+  readEventLog,
 } from './open.ts'
 export type { SpoolStats } from './spooled.ts'

@@ -2,6 +2,7 @@ import { Backoff, type Logger } from '@platform-events/runtime'
 import kafkajs, { type Admin, type Kafka } from 'kafkajs'
 import { inTime } from './deadline.ts'
 import type { TopicPartition } from './event-log.ts'
+import { CONNECT_MS } from './kafka-client.ts'
 import { askTopicIdentity } from './kafka-topic-id.ts'
 
 /** The first and the next offset of a topic partition, as they are now. */
@@ -36,9 +37,16 @@ export class KafkaTopic {
    * @throws Error when Kafka is not reached, or the topic would lose events by its settings
    */
   async open(partitions: number): Promise<void> {
-    await inTime(this.#admin.connect(), ANSWER_MS, 'connecting to Kafka')
+    await inTime(this.#admin.connect(), CONNECT_MS, 'connecting to Kafka')
     await this.ensure(partitions)
     await this.#checkSettings()
+    await this.refresh()
+  }
+
+  /** Connects to a topic that is there. @throws Error when it is not, or Kafka is not reached */
+  async openExisting(): Promise<void> {
+    await inTime(this.#admin.connect(), CONNECT_MS, 'connecting to Kafka')
+    if (!(await this.#admin.listTopics()).includes(this.name)) throw new Error(`there is no topic ${this.name}`)
     await this.refresh()
   }
 
@@ -52,7 +60,7 @@ export class KafkaTopic {
   async #make(partitions: number): Promise<void> {
     const admin = this.#kafka.admin()
     try {
-      await admin.connect()
+      await inTime(admin.connect(), CONNECT_MS, 'connecting to Kafka')
       if ((await admin.listTopics()).includes(this.name)) return
       const { brokers } = await admin.describeCluster()
       const replicationFactor = Math.min(3, brokers.length)
@@ -107,6 +115,10 @@ export class KafkaTopic {
         await backoff.pause()
       }
     }
+  }
+
+  async deleteGroup(group: string): Promise<void> {
+    await inTime(this.#admin.deleteGroups([group]), ANSWER_MS, 'deleting a group')
   }
 
   async close(): Promise<void> {

@@ -5,6 +5,9 @@ import { type DirectoryLock, lockDirectory } from '@platform-events/runtime'
 import { type Database, open, type RootDatabase } from 'lmdb'
 import { inTime } from './deadline.ts'
 
+/** In the folder of the log. */
+export const LOG_FILE = 'log.mdb'
+
 /** A commit that has not ended by then is taken for failed: lmdb leaves its promise open when a transaction cannot begin. */
 const COMMIT_DEADLINE_MS = 30_000
 
@@ -111,7 +114,7 @@ export class LocalStore {
   }
 
   async #open(): Promise<void> {
-    this.#root = open({ path: join(this.#directory, 'log.mdb'), overlappingSync: false, maxDbs: 2 })
+    this.#root = open({ path: join(this.#directory, LOG_FILE), overlappingSync: false, maxDbs: 2 })
     this.#records = this.#root.openDB<Buffer, number>({ name: 'records', encoding: 'binary' })
     this.#meta = this.#root.openDB<string | number, string>({ name: 'meta', encoding: 'json' })
     if (this.#meta.get('logId') === undefined) {

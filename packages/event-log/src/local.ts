@@ -52,7 +52,7 @@ export interface LocalLogStats {
   endOffset: number
 }
 
-const TOPIC = 'local'
+export const LOCAL_TOPIC = 'local'
 const COMMIT_BYTES = 4 * 1024 * 1024
 const DEFAULT_MAX_BYTES = 4 * 1024 ** 3
 
@@ -89,7 +89,7 @@ export async function openLocalLog(options: LocalLogOptions): Promise<LocalLog> 
       accepted?.acknowledge(records)
     },
   })
-  const topicPartition = (): TopicPartition => ({ logId: store.logId, topic: TOPIC, partition: 0 })
+  const topicPartition = (): TopicPartition => ({ logId: store.logId, topic: LOCAL_TOPIC, partition: 0 })
   const consumptions = new Set<{ stop(): Promise<void> }>()
   let closed = false
   return {

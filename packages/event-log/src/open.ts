@@ -8,6 +8,9 @@ import type { KafkaConnection } from './kafka-client.ts'
 import { kafkaDeadLetterTopic } from './kafka-dead-letters.ts'
 import { kafkaWhenReached } from './kafka-when-reached.ts'
 import { type LocalLog, type LocalLogOptions, openLocalLog } from './local.ts'
+import type { LogReading, ReadTopicPartition } from './log-reading.ts'
+import { readKafkaLog } from './read-kafka-log.ts'
+import { readLocalLog } from './read-local-log.ts'
 import { openSpooledLog, type SpoolStats } from './spooled.ts'
 
 /** The settings that choose the event log and reach it, as the environment has them. */
@@ -68,6 +71,22 @@ export function openConsumedLog(
   logger: Logger,
 ): EventLog {
   return kafkaWhenReached(() => openKafka(settings.KAFKA_BROKERS, settings.KAFKA_TOPIC, logger), logger)
+}
+
+/**
+ * Reads what the log holds from given offsets to its end, beside those who append and consume: no topic is made, no offset moved, no
+ * folder locked.
+ *
+ * @throws LogUnavailableError where the log is not there, or not reached
+ */
+export async function readEventLog(
+  settings: EventLogSettings,
+  reading: LogReading,
+  logger: Logger,
+): Promise<ReadTopicPartition[]> {
+  const { KAFKA_BROKERS: brokers, KAFKA_TOPIC: topic = DEFAULT_TOPIC, DATA_DIR } = settings
+  if (brokers) return await readKafkaLog({ ...connectionTo(brokers, logger), topic }, reading)
+  return await readLocalLog(join(DATA_DIR, 'log'), reading)
 }
 
 /** The topics of events and of dead letters are one: a dead letter would be read as an event, and die again, for ever. */
