@@ -3,7 +3,7 @@ import { type AddressInfo, connect } from 'node:net'
 import { REQUEST_ERRORS, RequestError, type RequestErrorCode } from '@platform-events/contracts'
 import { expect, test } from 'vitest'
 import type { HealthCheck } from './health.ts'
-import { buildHttp } from './http.ts'
+import { buildHttp, httpComponent } from './http.ts'
 import { createLogger } from './logger.ts'
 import { createMetrics } from './metrics.ts'
 
@@ -60,6 +60,15 @@ test('/readyz tells each part with its reason, and is 503 while one is not ok', 
   expect((await build({ database: parts['database']! }).inject('/readyz')).statusCode).toBe(200)
 })
 
+test('what stands behind is told, and does not decide', async () => {
+  const { ok, bad } = { ok: () => ({ ok: true }), bad: () => ({ ok: false, detail: 'away' }) }
+  const logger = createLogger({ name: 'test', level: 'silent' })
+  const app = buildHttp({ logger, metrics: createMetrics(), checks: { log: ok }, behind: { consumer: bad } })
+  const answer = await app.inject('/readyz')
+  expect(answer.statusCode).toBe(200)
+  expect(answer.json()).toEqual({ ok: true, parts: { log: { ok: true }, consumer: { ok: false, detail: 'away' } } })
+})
+
 test('/metrics speaks the Prometheus text format', async () => {
   const answer = await build().inject('/metrics')
   expect(answer.headers['content-type']).toContain('text/plain')
@@ -100,4 +109,43 @@ test.each([
   expect(received).toMatch(new RegExp(`^HTTP/1.1 ${status} `))
   expect(JSON.parse(received.split('\r\n\r\n')[1]!)).toEqual({ code, message: expect.any(String), help, retryable })
   await app.close()
+})
+
+/** An app that listens, and a connection that keeps alive and has begun a request whose body is still to come. */
+async function withRequestInHand(drainMs?: number) {
+  const app = build()
+  app.post('/', async (request) => request.body)
+  const { promise: inHand, resolve } = promised()
+  app.addHook('onRequest', async () => resolve())
+  const http = httpComponent(app, { host: '127.0.0.1', port: 0 }, drainMs)
+  await http.start()
+  const socket = connect((app.server.address() as AddressInfo).port, '127.0.0.1').setEncoding('utf8')
+  const received: string[] = []
+  socket.on('data', (text: string) => received.push(text))
+  socket.write('POST / HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{')
+  await inHand
+  return { http, socket, received }
+}
+
+function promised(): { promise: Promise<void>; resolve: () => void } {
+  let resolve: () => void = () => undefined
+  const promise = new Promise<void>((settle) => {
+    resolve = settle
+  })
+  return { promise, resolve }
+}
+
+test('a request in hand is answered while it drains, and its connection then closed', async () => {
+  const { http, socket, received } = await withRequestInHand()
+  const begun = performance.now()
+  const drained = http.drain?.()
+  socket.write('}')
+  await Promise.all([drained, once(socket, 'close')])
+  expect(performance.now() - begun).toBeLessThan(2000)
+  expect(received.join('')).toMatch(/^HTTP\/1\.1 200 OK.*connection: close.*\{\}$/is)
+})
+
+test('a body that does not end holds up a drain for so long and no longer', async () => {
+  const { http, socket } = await withRequestInHand(50)
+  await Promise.all([http.drain?.(), once(socket, 'close')])
 })

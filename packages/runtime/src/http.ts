@@ -47,6 +47,7 @@ export function buildHttp(options: HttpOptions): FastifyInstance {
     clientErrorHandler: refuseBrokenRequest,
   })
   endUnusedConnections(app)
+  closeAfterLastAnswer(app)
   app.setErrorHandler(answerError)
   app.setNotFoundHandler((request) => {
     throw new RequestError('not_found', `There is nothing at ${request.method} ${request.url.split('?')[0]}.`)
@@ -64,9 +65,14 @@ export function buildHttp(options: HttpOptions): FastifyInstance {
 
 /** Longer than the collector takes for an answer while Kafka is freshly away. */
 const DRAIN_MS = 3000
+const SWEEP_MS = 20
 
 /** Listens while it runs; its drain takes no new requests and lets those under way end, which they must within 3 s. */
-export function httpComponent(app: FastifyInstance, address: { host: string; port: number }): Component {
+export function httpComponent(
+  app: FastifyInstance,
+  address: { host: string; port: number },
+  drainMs = DRAIN_MS,
+): Component {
   return {
     name: 'http',
     async start() {
@@ -74,11 +80,27 @@ export function httpComponent(app: FastifyInstance, address: { host: string; por
     },
     async drain() {
       // Whoever sends a body that does not end has been promised nothing yet.
-      const impatience = setTimeout(() => app.server.closeAllConnections(), DRAIN_MS)
-      await app.close().finally(() => clearTimeout(impatience))
+      const impatience = setTimeout(() => app.server.closeAllConnections(), drainMs)
+      // An answer whose head was out already keeps its connection alive: a balancer's would hold up the end for a minute.
+      const sweep = setInterval(() => app.server.closeIdleConnections(), SWEEP_MS)
+      await app.close().finally(() => {
+        clearTimeout(impatience)
+        clearInterval(sweep)
+      })
     },
     async stop() {},
   }
+}
+
+/** Fastify says so only of requests that come while it closes, not of those that it has in hand then. */
+function closeAfterLastAnswer(app: FastifyInstance): void {
+  let closing = false
+  app.addHook('preClose', async () => {
+    closing = true
+  })
+  app.addHook('onSend', async (_request, reply) => {
+    if (closing) reply.header('connection', 'close')
+  })
 }
 
 function answerError(error: FastifyError | RequestError, request: FastifyRequest, reply: FastifyReply): FastifyReply {
