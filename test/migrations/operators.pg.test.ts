@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
-import type { Pool } from '@platform-events/postgres'
+import { inTransaction, type Pool } from '@platform-events/postgres'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { removeLetters, takeLetters } from '../../services/consumer/src/dead-letter-outbox.ts'
 import { EACH_KIND, startMigrated } from '../support/grounds.ts'
 import { rollupDifferences } from '../support/rollup.ts'
 
@@ -41,6 +42,15 @@ describe.each(EACH_KIND)('what operators call, on $name', (ground) => {
       { session_id: 's' },
     ])
     expect(await rollupDifferences(pool)).toEqual([])
+  })
+
+  it('leaves the outbox of dead letters to the consumer', async () => {
+    await inTransaction(database.pool, async (client) => {
+      await client.query('insert into events_internal.dead_letter_outbox values (1)')
+      expect(await takeLetters(client, { letters: 2, bytes: 1e6 })).toMatchObject([{ id: '1' }])
+      await removeLetters(client, ['1'])
+      expect(await takeLetters(client, { letters: 2, bytes: 1e6 })).toEqual([])
+    })
   })
 
   it('acknowledges a loss event, once', async () => {

@@ -1,8 +1,9 @@
-import { once } from 'node:events'
 import { type DeadLetterTopic, LogUnavailableError } from '@platform-events/event-log'
 import { classify, inTransaction, type Pool } from '@platform-events/postgres'
-import { Backoff, Counter, Gauge, type Logger, type Registry, reasonOf } from '@platform-events/runtime'
+import { Backoff, type Counter, type Logger, type Registry, reasonOf } from '@platform-events/runtime'
 import { countLetters, removeLetters, takeLetters } from './dead-letter-outbox.ts'
+import { deadLetterMetrics } from './metrics.ts'
+import { unlessAborted } from './unless-aborted.ts'
 
 export interface DeadLetterPublisherOptions {
   pool: Pool
@@ -44,23 +45,7 @@ export class DeadLetterPublisher {
 
   constructor(options: DeadLetterPublisherOptions) {
     this.#options = options
-    const registers = [options.metrics]
-    this.#published = new Counter({
-      name: 'consumer_dead_letters_published_total',
-      help: 'Dead letters that this process published on their topic.',
-      registers,
-    })
-    new Gauge({
-      name: 'consumer_dead_letters_unpublished',
-      help: 'Dead letters that are not on their topic yet; they are in Postgres.',
-      registers,
-      async collect() {
-        await countLetters(options.pool).then(
-          (letters) => this.set(letters),
-          () => undefined,
-        )
-      },
-    })
+    this.#published = deadLetterMetrics(options.metrics, () => countLetters(options.pool))
   }
 
   start(): void {
@@ -101,13 +86,13 @@ export class DeadLetterPublisher {
     while (!this.#stopping.signal.aborted) {
       try {
         this.#woken = false
-        await unless(this.#givingUp.signal, this.#publishAll())
+        await unlessAborted(this.#givingUp.signal, this.#publishAll())
         this.#recovered()
         backoff.reset()
         await this.#idle()
       } catch (error) {
         if (this.#givingUp.signal.aborted) return
-        await unless(this.#givingUp.signal, this.#note(error)).catch(() => undefined)
+        await unlessAborted(this.#givingUp.signal, this.#note(error)).catch(() => undefined)
         await backoff.pause(this.#stopping.signal)
       }
     }
@@ -127,7 +112,7 @@ export class DeadLetterPublisher {
         const letters = await takeLetters(client, { letters: maxLetters, bytes: maxBytes })
         if (letters.length === 0) return false
         const messages = letters.flatMap(({ message }) => message ?? [])
-        if (messages.length > 0) await unless(this.#givingUp.signal, topic.publish(messages))
+        if (messages.length > 0) await unlessAborted(this.#givingUp.signal, topic.publish(messages))
         await removeLetters(
           client,
           letters.map(({ id }) => id),
@@ -174,19 +159,5 @@ export class DeadLetterPublisher {
     if (this.#told !== undefined) this.#options.logger.info('dead letters are published again')
     this.#trouble = undefined
     this.#told = undefined
-  }
-}
-
-/** As the work settles; rejects at once on the signal, and the work goes on alone. */
-async function unless<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
-  signal.throwIfAborted()
-  const settled = new AbortController()
-  const aborted = once(signal, 'abort', { signal: settled.signal }).then(() => {
-    throw signal.reason
-  })
-  try {
-    return await Promise.race([work, aborted])
-  } finally {
-    settled.abort()
   }
 }

@@ -56,3 +56,24 @@ export function consumerMetrics(registry: Registry, lag: () => Promise<number>):
     }),
   }
 }
+
+/** @param unpublished asked at each scrape; rejects when nobody knows. @returns counts those published */
+export function deadLetterMetrics(registry: Registry, unpublished: () => Promise<number>): Counter {
+  const registers = [registry]
+  new Gauge({
+    name: 'consumer_dead_letters_unpublished',
+    help: 'Dead letters that are not on their topic yet; they are in Postgres.',
+    registers,
+    async collect() {
+      await unpublished().then(
+        (letters) => this.set(letters),
+        () => undefined,
+      )
+    },
+  })
+  return new Counter({
+    name: 'consumer_dead_letters_published_total',
+    help: 'Dead letters that this process published on their topic.',
+    registers,
+  })
+}
