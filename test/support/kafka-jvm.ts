@@ -22,6 +22,9 @@ export interface JvmBroker {
   heapMb: number
 }
 
+/** Starts a proxy to this port of a broker and resolves with the proxy's. */
+type Proxied = (port: number) => Promise<number>
+
 const INFRA = fileURLToPath(new URL('../../infra/kafka/', import.meta.url))
 const JARS = join(INFRA, 'target', 'jars')
 const PREFIX = 'platform-events-kafka-'
@@ -50,24 +53,21 @@ export async function createJvmBroker(options: { port?: number } = {}): Promise<
  * broker that starts answers when they do. Topics for groups and offsets have three replicas; a broker that is dead or frozen loses
  * its leaderships after 5 s.
  *
- * @param proxied starts a proxy to this port of a broker and resolves with the proxy's. Who is given the proxies' ports as brokers
- *   is told of no others; who is given the brokers' own goes past them, as the brokers do among themselves
+ * @param proxied each is a way to the brokers of its own. Who is given the ports of its proxies as brokers is told of no others; who is
+ *   given the brokers' own goes past them, as the brokers do among themselves
  */
 export async function createJvmCluster(
   size: number,
-  proxied?: (port: number) => Promise<number>,
+  ...proxied: Proxied[]
 ): Promise<JvmBroker[]> {
-  const free = await freePorts(3 * size)
-  const ports = Array.from({ length: size }, (_, index) => free.slice(3 * index, 3 * index + 3))
+  const each = 2 + proxied.length
+  const free = await freePorts(each * size)
+  const ports = Array.from({ length: size }, (_, index) => free.slice(each * index, each * (index + 1)))
   return await createBrokers(ports, 320, proxied)
 }
 
-/** @param ports of each broker: its own, one for controllers, one behind a proxy */
-async function createBrokers(
-  ports: number[][],
-  heapMb: number,
-  proxied?: (port: number) => Promise<number>,
-): Promise<JvmBroker[]> {
+/** @param ports of each broker: its own, one for controllers, one behind each proxy */
+async function createBrokers(ports: number[][], heapMb: number, proxied: Proxied[] = []): Promise<JvmBroker[]> {
   resolveJars()
   removeLeftovers()
   const clusterId = randomBytes(16).toString('base64url')
@@ -76,10 +76,14 @@ async function createBrokers(
   try {
     await Promise.all(
       made.map(async (broker, index) => {
-        const [port, controller, behind] = ports[index]!
-        const listeners = [['PLAINTEXT', port, port!] as const, ['CONTROLLER', controller, null] as const]
-        const all = proxied ? [...listeners, ['PROXIED', behind, await proxied(behind!)] as const] : listeners
-        const settings = properties(broker.folder, index + 1, all, voters)
+        const [port, controller, ...behind] = ports[index]!
+        const told = await Promise.all(proxied.map((startProxy, number) => startProxy(behind[number]!)))
+        const listeners = [
+          ['PLAINTEXT', port, port!] as const,
+          ['CONTROLLER', controller, null] as const,
+          ...told.map((advertised, number) => [`PROXIED${number + 1}`, behind[number], advertised] as const),
+        ]
+        const settings = properties(broker.folder, index + 1, listeners, voters)
         writeFileSync(join(broker.folder, 'server.properties'), settings)
         await format(broker, clusterId)
       }),
@@ -156,7 +160,8 @@ function makeFolder(): string {
 }
 
 async function format(broker: JvmBroker, clusterId: string): Promise<void> {
-  const main = ['kafka.tools.StorageTool', 'format', '-t', clusterId, '-c', 'server.properties']
+  // With the equals sign, since one id in 64 begins with a hyphen.
+  const main = ['kafka.tools.StorageTool', 'format', `--cluster-id=${clusterId}`, '-c', 'server.properties']
   const child = spawn('java', javaArguments(broker, main), { cwd: broker.folder, stdio: ['ignore', 'pipe', 'pipe'] })
   let said = ''
   for (const output of [child.stdout, child.stderr]) output.setEncoding('utf8').on('data', (text) => (said += text))
