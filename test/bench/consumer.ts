@@ -1,30 +1,61 @@
 /**
- * The consumer against a raw COPY of the same rows into the same table with all its indexes: `tsx test/bench/consumer.ts`.
+ * The consumer against a raw COPY of the same rows into the same table with all its indexes, and against itself without the statements
+ * that keep offsets, rollup and ledger: `tsx test/bench/consumer.ts`.
  *
- * Raw: the rows encoded beforehand, one COPY and one commit for each 10,000. Consumer: the same rows as NDJSON records of 20 in
- * an event log in memory; decoding, offsets, session map and rollup included. Each round runs both, in turns first; the ratio is
- * the median of the rounds' own ratios, so that a machine busy for a while weighs on both.
- * BENCH_EVENTS (100000), BENCH_ROUNDS (7), BENCH_PARTITIONS (1) of the topic, TEST_DATABASE_URL (else embedded).
+ * Raw: the rows encoded beforehand, one COPY and one commit for each 10,000. Whole: the same rows as NDJSON records of 20 in an event
+ * log in memory; decoding, offsets, session map, ledger and rollup included. Without: the same, those statements answered in this
+ * process (skipping-pool.ts). What whole does for rollup and ledger in this process is measured apart, on one core. Each round runs
+ * them all, in another order; a ratio is the median of the rounds' own ratios, so that a machine busy for a while weighs on all.
+ * BENCH_EVENTS (100000), BENCH_ROUNDS (11), BENCH_PARTITIONS (1) of the topic, TEST_DATABASE_URL (else embedded).
  */
-import { randomUUID } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
-import { cpus, tmpdir, totalmem } from 'node:os'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createConsumer } from '@platform-events/consumer'
-import { type LoggedEvent, logLine } from '@platform-events/contracts'
-import type { LogRecord, RecordBatch } from '@platform-events/event-log'
-import { BinaryCopy, copyIn, createPool, migrate, type Pool, startEmbeddedPostgres } from '@platform-events/postgres'
+import type { RecordBatch } from '@platform-events/event-log'
+import {
+  BinaryCopy,
+  copyIn,
+  createPool,
+  migrate,
+  type Pool,
+  type PoolClient,
+  startEmbeddedPostgres,
+} from '@platform-events/postgres'
 import { createLogger, createMetrics } from '@platform-events/runtime'
 import { ActorKeys } from '../../services/consumer/src/actor-key.ts'
+import { countDelivery } from '../../services/consumer/src/delivery-counts.ts'
 import { PreparedBatch } from '../../services/consumer/src/prepared-batch.ts'
+import { addToRollup } from '../../services/consumer/src/rollup.ts'
 import { COPY_COLUMNS, encodeRows } from '../../services/consumer/src/row-encoder.ts'
 import { ScriptedLog } from '../support/scripted-log.ts'
+import { machine, median } from './facts.ts'
+import { sampleRecords } from './sample-records.ts'
+import { type Step, skippingPool } from './skipping-pool.ts'
 
 const EVENTS = Number(process.env['BENCH_EVENTS'] ?? 100_000)
-const ROUNDS = Number(process.env['BENCH_ROUNDS'] ?? 7)
+const ROUNDS = Number(process.env['BENCH_ROUNDS'] ?? 11)
 const PARTITIONS = Number(process.env['BENCH_PARTITIONS'] ?? 1)
 const PER_RECORD = 20
 const PER_LOAD = 10_000
+
+/** What each leaves out; raw has nothing of ours. */
+const CONSUMERS = {
+  whole: [],
+  without_offsets: ['offsets'],
+  without_ledger: ['ledger'],
+  without_rollup: ['rollup'],
+  without_rollup_and_ledger: ['rollup', 'ledger'],
+} satisfies Record<string, Step[]>
+type Subject = 'raw' | keyof typeof CONSUMERS
+const SUBJECTS: Subject[] = [
+  'raw',
+  'whole',
+  'without_offsets',
+  'without_ledger',
+  'without_rollup',
+  'without_rollup_and_ledger',
+]
 
 const logger = createLogger({ name: 'bench', level: 'silent' })
 const server = await startServer()
@@ -32,43 +63,47 @@ const pool = createPool({ connectionString: server.connectionString, application
 try {
   await migrate(server.connectionString)
   const log = new ScriptedLog(PARTITIONS)
-  await log.append(sampleRecords(EVENTS))
-  const copies = await encodeAll(log)
+  await log.append(sampleRecords(EVENTS, PER_RECORD))
+  const { copies, batches } = await prepareAll(log)
 
-  const rates: Record<'raw' | 'consumer', number[]> = { raw: [], consumer: [] }
+  const rates = Object.fromEntries(SUBJECTS.map((subject) => [subject, []])) as unknown as Record<Subject, number[]>
   for (let round = 0; round <= ROUNDS; round++) {
-    for (const subject of round % 2 === 0 ? (['raw', 'consumer'] as const) : (['consumer', 'raw'] as const)) {
+    for (const subject of turned(SUBJECTS, round)) {
       await empty(pool)
-      const seconds = subject === 'raw' ? await rawCopy(pool, copies) : await consume(pool, log)
-      // The first round warms both up.
+      const seconds = subject === 'raw' ? await rawCopy(pool, copies) : await consume(log, CONSUMERS[subject])
+      await expectAllStored(pool)
+      // The first round warms up.
       if (round > 0) rates[subject].push(Math.round(EVENTS / seconds))
     }
   }
-  const { rows } = await pool.query<{ version: string; n: string }>(
-    `select current_setting('server_version') as version, count(*) as n from public.platform_events`,
-  )
-  if (Number(rows[0]!.n) !== EVENTS) throw new Error(`${rows[0]!.n} rows stored of ${EVENTS}`)
+  const ofWhole = (other: Subject): number =>
+    Number(median(rates[other].map((rate, round) => rates.whole[round]! / rate)).toFixed(3))
+  const booksMicros = await booksInThisProcess(batches)
   const result = {
     name: 'consumer',
-    ratio: Number(median(rates.raw.map((raw, round) => rates.consumer[round]! / raw)).toFixed(3)),
+    ratio: ofWhole('raw'),
+    whole_to_without_offsets: ofWhole('without_offsets'),
+    whole_to_without_ledger: ofWhole('without_ledger'),
+    whole_to_without_rollup: ofWhole('without_rollup'),
+    whole_to_without_rollup_and_ledger: ofWhole('without_rollup_and_ledger'),
+    rollup_and_ledger_in_node_us_per_event: booksMicros,
     raw_rows_per_second: median(rates.raw),
-    consumer_rows_per_second: median(rates.consumer),
+    consumer_rows_per_second: median(rates.whole),
     rounds: rates,
     events: EVENTS,
     events_per_record: PER_RECORD,
     topic_partitions: PARTITIONS,
-    machine: {
-      cpu: cpus()[0]?.model,
-      cores: cpus().length,
-      memory_gib: Math.round(totalmem() / 2 ** 30),
-      node: process.version,
-      postgres: rows[0]!.version,
-    },
+    machine: { ...machine(), postgres: (await pool.query('show server_version')).rows[0].server_version },
   }
   process.stdout.write(`${JSON.stringify(result, null, 2)}\n`)
 } finally {
   await pool.end()
   await server.stop()
+}
+
+/** Another one first in each round. */
+function turned<T>(all: T[], round: number): T[] {
+  return all.map((_, at) => all[(at + round) % all.length]!)
 }
 
 async function rawCopy(pool: Pool, copies: Buffer[]): Promise<number> {
@@ -82,7 +117,7 @@ async function rawCopy(pool: Pool, copies: Buffer[]): Promise<number> {
   return seconds
 }
 
-async function consume(pool: Pool, log: ScriptedLog): Promise<number> {
+async function consume(log: ScriptedLog, without: Step[]): Promise<number> {
   let records = (await log.lag(async () => 0)).reduce((sum, { end }) => sum + end, 0)
   let done = (): void => undefined
   const all = new Promise<void>((resolve) => {
@@ -103,18 +138,24 @@ async function consume(pool: Pool, log: ScriptedLog): Promise<number> {
         },
       }),
   }
+  const { pool, skipped } = skippingPool(server.connectionString, without)
+  // Connecting is not what is measured.
+  await pool.query('select 1')
   const consumer = createConsumer({ log: counting, pool, logger, metrics: createMetrics(), maxEvents: PER_LOAD })
   const started = performance.now()
   await consumer.start()
   await all
   const seconds = (performance.now() - started) / 1000
   await consumer.stop()
+  await pool.end()
+  if (without.length > 0 && skipped() === 0) throw new Error(`no statement of ${without.join(', ')} was found`)
   return seconds
 }
 
-/** The same rows as the consumer would send them. */
-async function encodeAll(log: ScriptedLog): Promise<Buffer[]> {
+/** The same rows as the consumer would send them, and the batches that they come from, decoded. */
+async function prepareAll(log: ScriptedLog): Promise<{ copies: Buffer[]; batches: PreparedBatch[] }> {
   const copies: Buffer[] = []
+  const batches: PreparedBatch[] = []
   let stop = (): void => undefined
   const all = new Promise<void>((resolve) => {
     stop = resolve
@@ -129,6 +170,7 @@ async function encodeAll(log: ScriptedLog): Promise<Buffer[]> {
     async onBatch(batch) {
       const prepared = new PreparedBatch(batch, actorKeys)
       copies.push(Buffer.concat([...encodeRows(copy, prepared.rowSlices(1000))]))
+      batches.push(prepared)
       events += prepared.rows.length
       if (events === EVENTS) stop()
       return batch.nextOffset
@@ -136,75 +178,34 @@ async function encodeAll(log: ScriptedLog): Promise<Buffer[]> {
   })
   await all
   await consumption.stop()
-  return copies
+  return { copies, batches }
+}
+
+/** What rollup and ledger cost in Node: their functions on all batches, with a Postgres that answers nothing at once. */
+async function booksInThisProcess(batches: PreparedBatch[]): Promise<number> {
+  const client = { query: async () => ({ rows: [] }) } as unknown as PoolClient
+  const micros: number[] = []
+  for (let round = 0; round <= ROUNDS; round++) {
+    const started = performance.now()
+    for (const prepared of batches) {
+      await countDelivery(client, [prepared], { stored: prepared.rows, dead: [], quarantined: [] })
+      await addToRollup(client, prepared.rows, 0)
+    }
+    micros.push(((performance.now() - started) * 1000) / EVENTS)
+  }
+  return Number(median(micros).toFixed(3))
+}
+
+async function expectAllStored(pool: Pool): Promise<void> {
+  const { rows } = await pool.query<{ n: number }>('select count(*)::int as n from public.platform_events')
+  if (rows[0]!.n !== EVENTS) throw new Error(`${rows[0]!.n} rows stored of ${EVENTS}`)
 }
 
 async function empty(pool: Pool): Promise<void> {
   await pool.query(`
     truncate public.platform_events, events_internal.session_users, events_internal.event_rollup_hourly,
-      events_internal.consumer_offsets`)
+      events_internal.consumer_offsets, events_internal.delivery_counts`)
   await pool.query('checkpoint')
-}
-
-/** Sessions of 1 to 20 events in runs, 62 % of a signed-in user, properties of about 290 bytes, an hour of time. */
-function sampleRecords(count: number): LogRecord[] {
-  const names = ['SearchStarted', 'SearchStarted', 'ProfessionalViewed', 'CheckoutStarted', 'PaymentAttempted']
-  const users = Array.from({ length: 20_000 }, () => randomUUID())
-  const startedAt = Date.now() - 3_600_000
-  const records: LogRecord[] = []
-  let session: { id: string; user: string | undefined; left: number } | undefined
-  for (let made = 0; made < count; ) {
-    let value = ''
-    let key = ''
-    const events = Math.min(PER_RECORD, count - made)
-    for (let i = 0; i < events; i++, made++) {
-      if (session === undefined || session.left-- === 0) {
-        const user = Math.random() < 0.62 ? users[Math.floor(Math.random() ** 2 * users.length)] : undefined
-        session = { id: randomUUID(), user, left: Math.floor(Math.random() * 20) }
-      }
-      key ||= session.id
-      value += logLine(sampleEvent(names[made % names.length]!, session, new Date(startedAt + made * (3e6 / count))))
-    }
-    const headers = {
-      schema: '1' as const,
-      source_id: 1,
-      batch_id: randomUUID(),
-      received_at: new Date().toISOString(),
-      events,
-    }
-    records.push({ key, value: Buffer.from(value), headers })
-  }
-  return records
-}
-
-function sampleEvent(name: string, session: { id: string; user: string | undefined }, createdAt: Date): LoggedEvent {
-  return {
-    id: uuidv7(createdAt.getTime()),
-    event_type: name,
-    ...(session.user === undefined ? {} : { user_id: session.user }),
-    session_id: session.id,
-    created_at: createdAt.toISOString(),
-    stream: session.id,
-    seq: Math.floor(Math.random() * 100),
-    properties: {
-      pro_id: randomUUID(),
-      city: 'Medellín',
-      service: 'plumbing',
-      price: Math.floor(Math.random() * 400_000),
-      availability_score: Math.random(),
-      badges: ['verified', 'top'],
-      device: 'mobile',
-      lat: 6.2442 + Math.random() / 100,
-      lng: -75.5812 + Math.random() / 100,
-      experiment: 'ranking-b',
-      url: `https://example.com/professionals?page=${Math.floor(Math.random() * 50)}`,
-    },
-  }
-}
-
-function uuidv7(time: number): string {
-  const hex = time.toString(16).padStart(12, '0')
-  return `${hex.slice(0, 8)}-${hex.slice(8)}-7${randomUUID().slice(15)}`
 }
 
 async function startServer(): Promise<{ connectionString: string; stop(): Promise<void> }> {
@@ -219,8 +220,4 @@ async function startServer(): Promise<{ connectionString: string; stop(): Promis
       await rm(dataDir, { recursive: true, force: true })
     },
   }
-}
-
-function median(numbers: number[]): number {
-  return [...numbers].sort((a, b) => a - b)[numbers.length >> 1]!
 }
