@@ -6,6 +6,7 @@ import { makeDataDir } from '../support/data-dir.ts'
 import { deadLetterDesk } from './dead-letter-desk.ts'
 import { perform } from './faults.ts'
 import { startKafkaSystem } from './kafka-system.ts'
+import { watchLedger } from './ledger.ts'
 import { startLocalSystem } from './local-system.ts'
 import { LogOrder } from './log-order.ts'
 import type { Battlefield, Performed } from './performed.ts'
@@ -54,6 +55,7 @@ async function attackAndCompare(settings: Settings, system: System, report: Repo
   const random = randomOf(settings.seed + 1)
   const traffic = startTraffic({ doors, writeKey, random, eventsPerSecond: settings.eventsPerSecond })
   const letters = deadLetterDesk(system.queryUrl, system.operatorToken)
+  const ledger = watchLedger(postgres.pool)
   report.started(traffic.sent, system)
   await attack(settings, { system, traffic, letters }, report)
 
@@ -62,6 +64,7 @@ async function attackAndCompare(settings: Settings, system: System, report: Repo
   await untilQuiet(postgres.pool, traffic)
   await untilReady(processes.map(({ port }) => port))
   const verdict = await reachVerdict(postgres.pool, traffic.sent)
+  verdict.checks.push(...(await ledger.end()))
   const order = new LogOrder(traffic.sent)
   await system.readLog((topicPartition, value) => order.take(topicPartition, value))
   const { sessions, broken: disordered } = order.result()

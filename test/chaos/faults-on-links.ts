@@ -7,7 +7,8 @@ type How = 'cut' | 'slow' | 'silent' | 'no_answer'
 export const linkFaults = {
   ...onLink('door', 'clients and collector', 'collectors take requests'),
   ...onLink('database', 'services and Postgres', 'Postgres takes statements'),
-  ...onLink('kafka', 'services and Kafka', 'Kafka takes requests'),
+  ...onLink('append', 'collectors and Kafka', 'Kafka takes what collectors append'),
+  ...onLink('fetch', 'consumers and Kafka', 'Kafka takes what consumers ask'),
 }
 
 function onLink<Name extends LinkName>(

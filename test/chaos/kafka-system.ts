@@ -33,25 +33,33 @@ export async function startKafkaSystem(options: SystemOptions): Promise<System> 
     releases.push(() => proxy.close())
     return proxy
   }
-  const toBrokers: TcpProxy[] = []
-  const jvms = await createJvmCluster(options.brokers, async (port) => {
-    toBrokers.push(await proxyTo(() => [port]))
-    return toBrokers.at(-1)!.port
-  })
+  const wayInto = (proxies: TcpProxy[]) => async (port: number) => {
+    const proxy = await proxyTo(() => [port])
+    proxies.push(proxy)
+    return proxy.port
+  }
+  const fromCollectors: TcpProxy[] = []
+  const fromConsumers: TcpProxy[] = []
+  const jvms = await createJvmCluster(options.brokers, wayInto(fromCollectors), wayInto(fromConsumers))
   releases.push(() => Promise.all(jvms.map(removeJvmBroker)))
   const postgres = await startOwnPostgres(folder)
   releases.push(() => postgres.stop())
   const prepared = await prepareDatabase(postgres)
   const database = await proxyTo(() => [postgres.port])
 
-  const env = { KAFKA_BROKERS: brokersAt(toBrokers), DATABASE_URL: through(database.port, postgres.url) }
+  const env = { DATABASE_URL: through(database.port, postgres.url) }
   const start = async (service: Service, name: string, spoolBytes = 1024 * MIB): Promise<ManagedProcess> => {
     const data = join(folder, name)
     await mkdir(data, { recursive: true })
     const managed = startManaged({
       ...{ name, port: await freePort(), cwd: join(services, service), folder, onDeath },
       args: ['--import', 'tsx', 'src/main.ts'],
-      env: { ...env, DATA_DIR: data, SPOOL_MAX_BYTES: String(spoolBytes) },
+      env: {
+        ...env,
+        KAFKA_BROKERS: brokersAt(service === 'consumer' ? fromConsumers : fromCollectors),
+        DATA_DIR: data,
+        SPOOL_MAX_BYTES: String(spoolBytes),
+      },
     })
     releases.push(() => managed.stop())
     return managed
@@ -85,7 +93,12 @@ export async function startKafkaSystem(options: SystemOptions): Promise<System> 
         spoolsLittle: index === 2,
       }),
     ),
-    links: { door: linkOf(toCollectors), database, kafka: linkOf(toBrokers) },
+    links: {
+      door: linkOf(toCollectors),
+      database,
+      append: linkOf(fromCollectors),
+      fetch: linkOf(fromConsumers),
+    },
     brokers: brokersOf(jvms),
     async addConsumer(ms) {
       const consumer = await start('consumer', `consumer-${++added}`)

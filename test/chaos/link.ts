@@ -3,7 +3,8 @@ import type { TcpProxy } from './tcp-proxy.ts'
 /** All connections between two kinds of parts, to be broken together. */
 export type Link = Pick<TcpProxy, 'cut' | 'slow' | 'silent' | 'noAnswer'>
 
-export type LinkName = 'door' | 'database' | 'kafka'
+/** Clients to collectors, services to Postgres, collectors to Kafka, consumers to Kafka. */
+export type LinkName = 'door' | 'database' | 'append' | 'fetch'
 
 export function linkOf(proxies: TcpProxy[]): Link {
   const each = (act: (proxy: TcpProxy) => void): void => {

@@ -26,8 +26,8 @@ test('a fault every 3 s on average', () => {
 })
 
 test('an hour has every kind that there is something for, and no other', () => {
-  expect(kinds({ ...KAFKA, brokers: 3 }).size).toBe(35)
+  expect(kinds({ ...KAFKA, brokers: 3 }).size).toBe(39)
   expect([...kinds({ ...KAFKA, brokers: 3 })].filter((kind) => !kinds(KAFKA).has(kind))).toEqual(['below_min_insync'])
-  expect([...kinds(LOCAL)].filter((kind) => /^(broker|database|kafka)_/.test(kind))).toEqual([])
+  expect([...kinds(LOCAL)].filter((kind) => /^(broker|database|append|fetch)_/.test(kind))).toEqual([])
   expect([...kinds({ ...LOCAL, databaseApart: true })].filter((kind) => kind.startsWith('database_')).length).toBe(4)
 })

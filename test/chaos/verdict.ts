@@ -3,7 +3,7 @@ import { rollupDifferences } from '../support/rollup.ts'
 import type { Place, SentEvents } from './sent-events.ts'
 
 /** One promise, and what breaks it: ids of events, or rows in words. Empty is good. */
-interface Check {
+export interface Check {
   name: string
   broken: string[]
 }
@@ -43,6 +43,8 @@ const SESSION_MAP = `
   where raw.user_id is distinct from mapped.user_id`
 
 const LOSSES = `select reason, topic, topic_partition, stored_offset, resumed_offset from events_internal.loss_events`
+
+const OUTBOX = 'select dead_letter_id from events_internal.dead_letter_outbox'
 
 /** Compares what was sent and acknowledged with what lies in Postgres, id by id. */
 export async function reachVerdict(pool: Pool, sent: SentEvents): Promise<Verdict> {
@@ -95,6 +97,7 @@ export async function reachVerdict(pool: Pool, sent: SentEvents): Promise<Verdic
         broken: await rowsInWords(pool, SESSION_MAP),
       },
       { name: 'losses that the consumer reported', broken: await rowsInWords(pool, LOSSES) },
+      { name: 'dead letters that are not on their topic', broken: await rowsInWords(pool, OUTBOX) },
     ],
   }
 }

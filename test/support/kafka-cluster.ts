@@ -23,7 +23,7 @@ export interface TestCluster {
 }
 
 export async function startTestCluster(proxied?: (port: number) => Promise<number>): Promise<TestCluster> {
-  const brokers = await createJvmCluster(3, proxied)
+  const brokers = await createJvmCluster(3, ...(proxied ? [proxied] : []))
   const addresses = brokers.map(({ port }) => `127.0.0.1:${port}`)
   const stopped = new Set<number>()
   const ask: typeof administer = (work) => administer(work, addresses)

@@ -56,10 +56,7 @@ export async function createJvmBroker(options: { port?: number } = {}): Promise<
  * @param proxied each is a way to the brokers of its own. Who is given the ports of its proxies as brokers is told of no others; who is
  *   given the brokers' own goes past them, as the brokers do among themselves
  */
-export async function createJvmCluster(
-  size: number,
-  ...proxied: Proxied[]
-): Promise<JvmBroker[]> {
+export async function createJvmCluster(size: number, ...proxied: Proxied[]): Promise<JvmBroker[]> {
   const each = 2 + proxied.length
   const free = await freePorts(each * size)
   const ports = Array.from({ length: size }, (_, index) => free.slice(each * index, each * (index + 1)))
