@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import type { EventLogSettings } from '@platform-events/event-log'
 import { CliError, text, type VerbInput } from './verb.ts'
 
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url))
@@ -31,6 +32,12 @@ export async function databaseUrl(input: VerbInput): Promise<string> {
   throw new CliError(`Neither DATABASE_URL nor ${file.path} names a database.`, 'Run `npm start`, or set DATABASE_URL.')
 }
 
+/** Where the event log is, as the services are told. */
+export function logSettings(env: Record<string, string | undefined>): EventLogSettings {
+  const { KAFKA_BROKERS, KAFKA_TOPIC } = env
+  return { KAFKA_BROKERS, KAFKA_TOPIC: KAFKA_TOPIC || undefined, DATA_DIR: dataDir(env) }
+}
+
 /** The options of every verb that asks the query side. */
 export const apiOptions = { url: { type: 'string' }, token: { type: 'string' } } as const
 export const API_HELP = [
@@ -38,8 +45,12 @@ export const API_HELP = [
   '--token <op_…>  an operator token, or the JWT of an admin',
 ]
 
+function dataDir(env: Record<string, string | undefined>): string {
+  return env['DATA_DIR'] ? resolve(env['DATA_DIR']) : join(ROOT, 'data')
+}
+
 async function readAccess(env: Record<string, string | undefined>): Promise<{ path: string; content: AccessFile }> {
-  const path = join(env['DATA_DIR'] ? resolve(env['DATA_DIR']) : join(ROOT, 'data'), 'access.json')
+  const path = join(dataDir(env), 'access.json')
   try {
     return { path, content: JSON.parse(await readFile(path, 'utf8')) as AccessFile }
   } catch (error) {

@@ -3,6 +3,7 @@ import { countsVerb } from './counts.ts'
 import { deadVerb } from './dead.ts'
 import { funnelVerb } from './funnel.ts'
 import { importVerb } from './import.ts'
+import { ledgerVerb } from './ledger.ts'
 import { lossesVerb } from './losses.ts'
 import { migrateVerb } from './migrate.ts'
 import { retentionVerb } from './retention.ts'
@@ -14,6 +15,7 @@ const VERBS: Record<string, Verb> = {
   counts: countsVerb,
   funnel: funnelVerb,
   tail: tailVerb,
+  ledger: ledgerVerb,
   losses: lossesVerb,
   dead: deadVerb,
   sql: sqlVerb,

@@ -1,0 +1,33 @@
+import type { Recount, Verification } from './ledger-verify.ts'
+import { grouped, table } from './terminal.ts'
+
+/** How a recount is told: what the books say beside what is there, and the verdict last. */
+export function formatVerification(verification: Verification): string {
+  const { balanced, from, to, accounts, in_flight, differences, strange_log } = verification
+  const right = (title: string) => ({ title, align: 'right' as const })
+  const rows = accounts.map(({ account, counted, found }) => [account, grouped(counted), grouped(found), 'rows'])
+  const { counted, log, spools, nowhere } = in_flight
+  const places = [
+    `log ${grouped(log)}`,
+    `spools ${grouped(spools)}`,
+    ...(nowhere > 0 ? [`nowhere ${grouped(nowhere)}`] : []),
+  ]
+  rows.push(['in_flight', grouped(counted), grouped(log + spools), places.join(', ')])
+  const lines = [
+    table([{ title: `${from} to ${to}` }, right('in the books'), right('found'), { title: 'where' }], rows),
+    ...differences.map(describe),
+    ...(nowhere > 0 ? [lost(verification)] : []),
+    ...(strange_log === null ? [] : [`Nothing was ever loaded from this log (${strange_log}): is it the right one?`]),
+    balanced ? 'The books balance.' : 'The books do NOT balance.',
+  ]
+  return lines.map((line) => `${line}\n`).join('')
+}
+
+function describe({ day, source_id, account, counted, found }: Recount): string {
+  return `${day}  source ${source_id}  ${account}: ${grouped(counted)} in the books, ${grouped(found)} found`
+}
+
+function lost({ in_flight, open_losses }: Verification): string {
+  const losses = open_losses === 1 ? '1 loss event is open' : `${open_losses || 'No'} loss events are open`
+  return `${grouped(in_flight.nowhere)} accepted events are in neither table nor log nor spool: lost. ${losses}: npx platform-events losses --all`
+}
