@@ -8,6 +8,7 @@ import { makeDataDir } from '../../../test/support/data-dir.ts'
 import { startLedgerSystem } from '../../../test/support/ledger-system.ts'
 import { createTestDatabase, type TestDatabase } from '../../../test/support/postgres.ts'
 import { untilConsumed } from '../../../test/support/sample-events.ts'
+import { formatVerification } from './ledger-report.ts'
 import { verifyLedger } from './ledger-verify.ts'
 
 const BIN = fileURLToPath(new URL('../bin/platform-events.mjs', import.meta.url))
@@ -53,13 +54,13 @@ it('balances while events flow, in their table and in the log', async () => {
   await system.append(5)
   await system.consume()
   system.flow()
-  await vi.waitFor(async () => expect((await verify()).accounts[0]!.found).toBeGreaterThan(500), { timeout: 20_000 })
+  await vi.waitFor(async () => expect((await verify()).accounts[0]!.found).toBeGreaterThan(150), { timeout: 20_000 })
   const { code, stdout } = await ledger()
   expect(stdout).toContain('The books balance.')
   expect(code).toBe(0)
 
   await system.stopConsuming()
-  await vi.waitFor(async () => expect((await verify()).in_flight.log).toBeGreaterThan(100), { timeout: 20_000 })
+  await vi.waitFor(async () => expect((await verify()).in_flight.log).toBeGreaterThan(50), { timeout: 20_000 })
   const flowing = await verify()
   expect(flowing).toMatchObject({ balanced: true, differences: [], strange_log: null })
   expect(flowing.in_flight).toEqual({ counted: flowing.in_flight.log, log: expect.any(Number), spools: 0, nowhere: 0 })
@@ -120,8 +121,9 @@ it('does not balance when records of the log are lost, unless a spool holds as m
     ...{ balanced: false, in_flight: lost, differences, open_losses: 1, strange_log: null },
     accounts: [account('stored', 24), {}, {}],
   })
-  const told = (await ledger()).stdout
-  expect(told).toContain('30 accepted events are in neither table nor log nor spool: lost. 1 loss event is open')
+  expect(formatVerification(await verify())).toContain(
+    '30 accepted events are in neither table nor log nor spool: lost. 1 loss event is open',
+  )
 
   await database.pool.query(
     `insert into events_internal.spools (spool_id, host, events, bytes) values ('s', 'h', 30, 1)`,

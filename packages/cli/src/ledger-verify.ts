@@ -41,7 +41,7 @@ export interface Verification {
   strange_log: string | null
 }
 
-export interface InFlightFound {
+interface InFlightFound {
   counted: number
   log: number
   /** Not in the log, and no more than spools hold by what was told last. */
