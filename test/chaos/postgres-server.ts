@@ -68,7 +68,8 @@ export async function startOwnPostgres(
   }
   const relaunch = async (): Promise<EmbeddedPostgres> => {
     await sleep(stopped ? 0 : pauseMs)
-    return launch()
+    // The next SIGQUIT may come while it still starts.
+    return launch().catch(relaunch)
   }
   let current = launch()
   const { connectionString, port } = await current
