@@ -6,11 +6,11 @@ import type { EventLog } from './event-log.ts'
 import { DEFAULT_TOPIC, openKafkaLog } from './kafka.ts'
 import type { KafkaConnection } from './kafka-client.ts'
 import { kafkaDeadLetterTopic } from './kafka-dead-letters.ts'
+import { readKafkaLog } from './kafka-reading.ts'
 import { kafkaWhenReached } from './kafka-when-reached.ts'
 import { type LocalLog, type LocalLogOptions, openLocalLog } from './local.ts'
+import { readLocalLog } from './local-reading.ts'
 import type { LogReading, ReadTopicPartition } from './log-reading.ts'
-import { readKafkaLog } from './read-kafka-log.ts'
-import { readLocalLog } from './read-local-log.ts'
 import { openSpooledLog, type SpoolStats } from './spooled.ts'
 
 /** The settings that choose the event log and reach it, as the environment has them. */
