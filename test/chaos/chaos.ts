@@ -1,4 +1,4 @@
-import { writeFile } from 'node:fs/promises'
+import { rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Pool } from '@platform-events/postgres'
@@ -45,7 +45,11 @@ export async function runChaos(settings: Settings, report: Report): Promise<bool
   } finally {
     await system?.stop().catch((error: unknown) => report.line(`not ended in order: ${error}`))
     if (kept) await remove()
-    else report.kept(folder)
+    else {
+      // No longer the reaper's.
+      await rm(join(folder, 'owner'))
+      report.kept(folder)
+    }
   }
   return kept
 }
