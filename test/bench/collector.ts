@@ -5,18 +5,16 @@
  * BENCH_ROUNDS (5), BENCH_SECONDS (4) a round.
  */
 import { type ChildProcess, fork } from 'node:child_process'
-import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
-import { uuidv7Generator } from '@platform-events/contracts'
 import autocannon from 'autocannon'
 import { machine, median } from './facts.ts'
+import { sampleRequest } from './sample-request.ts'
 
 const ROUNDS = Number(process.env['BENCH_ROUNDS'] ?? 5)
 const SECONDS = Number(process.env['BENCH_SECONDS'] ?? 4)
 const CONNECTIONS = [16, 64]
 const PER_REQUEST = 20
-const newId = uuidv7Generator()
 const SUBJECTS = ['bare', 'collector'] as const
 
 interface Round {
@@ -35,7 +33,7 @@ for (const { child } of Object.values(servers)) {
 const result = {
   name: 'collector',
   events_per_request: PER_REQUEST,
-  bytes_per_event: Math.round(body().length / PER_REQUEST),
+  bytes_per_event: Math.round(sampleRequest(PER_REQUEST).length / PER_REQUEST),
   compared,
   machine: machine(),
 }
@@ -77,8 +75,8 @@ async function measure(server: { child: ChildProcess; port: number }, connection
     connections,
     duration: SECONDS,
     setupClient(client) {
-      client.setBody(body())
-      client.on('response', () => client.setBody(body()))
+      client.setBody(sampleRequest(PER_REQUEST))
+      client.on('response', () => client.setBody(sampleRequest(PER_REQUEST)))
     },
   })
   const used = (await cpuOf(server.child)) - before
@@ -95,29 +93,4 @@ async function cpuOf(child: ChildProcess): Promise<number> {
   child.send('cpu')
   const [{ cpu }] = (await once(child, 'message')) as [{ cpu: NodeJS.CpuUsage }]
   return cpu.user + cpu.system
-}
-
-/** 20 events of one visitor; ids and times are new in each request, as a tracker's are. */
-function body(): string {
-  const session_id = randomUUID()
-  const batch = Array.from({ length: PER_REQUEST }, (_, seq) => ({
-    id: newId(),
-    event_type: 'ProfessionalViewed',
-    session_id,
-    created_at: new Date().toISOString(),
-    stream: session_id,
-    seq,
-    properties: {
-      pro_id: session_id,
-      city: 'Medellín',
-      service: 'plumbing',
-      price: 85_000,
-      availability_score: 0.75,
-      badges: ['verified', 'top'],
-      device: 'mobile',
-      url: 'https://example.com/professionals?page=3&sort=price',
-      experiment: 'ranking-b',
-    },
-  }))
-  return JSON.stringify({ batch, sent_at: new Date().toISOString() })
 }

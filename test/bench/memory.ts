@@ -3,10 +3,10 @@
  * events come as fast as they are answered, and after that: `tsx test/bench/memory.ts`. BENCH_SECONDS (20). Linux only.
  */
 import { randomUUID } from 'node:crypto'
-import { readFile } from 'node:fs/promises'
 import autocannon from 'autocannon'
 import { makeDataDir } from '../support/data-dir.ts'
 import { freePort } from '../support/process.ts'
+import { rssAnonMb, watchRssAnon } from '../support/process-memory.ts'
 import { startStandalone } from '../support/standalone.ts'
 import { machine } from './facts.ts'
 
@@ -15,11 +15,8 @@ const PER_REQUEST = 20
 
 const dataDir = await makeDataDir()
 const standalone = await startStandalone({ dataDir: dataDir.path, port: await freePort() })
-const atStart = await rssAnonMb()
-let highest = 0
-const sampling = setInterval(async () => {
-  highest = Math.max(highest, await rssAnonMb())
-}, 250)
+const atStart = rssAnonMb(standalone.pid)
+const watched = watchRssAnon(standalone.pid)
 const run = await autocannon({
   url: `${standalone.url}/v1/events`,
   method: 'POST',
@@ -31,8 +28,9 @@ const run = await autocannon({
     client.on('response', () => client.setBody(body()))
   },
 })
-clearInterval(sampling)
-const afterLoad = await rssAnonMb()
+const highest = watched.highestMb()
+watched.stop()
+const afterLoad = rssAnonMb(standalone.pid)
 await standalone.stop()
 await dataDir.remove()
 const result = {
@@ -46,11 +44,6 @@ const result = {
   machine: machine(),
 }
 process.stdout.write(`${JSON.stringify(result, null, 2)}\n`)
-
-async function rssAnonMb(): Promise<number> {
-  const status = await readFile(`/proc/${standalone.pid}/status`, 'utf8')
-  return Math.round(Number(/RssAnon:\s+(\d+)/.exec(status)?.[1]) / 1024)
-}
 
 function body(): string {
   const session_id = randomUUID()

@@ -5,7 +5,8 @@ import { createTracker } from '@platform-events/tracker'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { makeDataDir } from '../support/data-dir.ts'
 import { freePort } from '../support/process.ts'
-import { processTree, watchRssAnon } from '../support/process-memory.ts'
+import { watchRssAnon } from '../support/process-memory.ts'
+import { freezeTree } from '../support/process-tree.ts'
 import { type Standalone, startStandalone } from '../support/standalone.ts'
 import { connect, expectStoredOnce } from '../support/stored.ts'
 
@@ -14,7 +15,7 @@ const PER_REQUEST = 16
 
 let dataDir: Awaited<ReturnType<typeof makeDataDir>>
 let running: Standalone | undefined
-let frozen: number[] = []
+let thaw = (): void => undefined
 
 beforeEach(async (context) => {
   context.skip(process.platform !== 'linux', 'memory and processes are looked at by /proc')
@@ -26,26 +27,8 @@ afterEach(async () => {
   await dataDir?.remove()
 })
 
-/** The server and every backend: connections stay open and nothing answers. */
 async function freezePostgres(): Promise<void> {
-  const pidFile = await readFile(join(dataDir.path, 'postgres', 'postmaster.pid'), 'utf8')
-  const postmaster = Number.parseInt(pidFile, 10)
-  signal(postmaster, 'SIGSTOP')
-  frozen = processTree(postmaster)
-  for (const pid of frozen) signal(pid, 'SIGSTOP')
-}
-
-function thaw(): void {
-  for (const pid of frozen.splice(0)) signal(pid, 'SIGCONT')
-}
-
-/** Parallel workers come and go. */
-function signal(pid: number, name: NodeJS.Signals): void {
-  try {
-    process.kill(pid, name)
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
-  }
+  thaw = freezeTree(Number.parseInt(await readFile(join(dataDir.path, 'postgres', 'postmaster.pid'), 'utf8'), 10))
 }
 
 test('with Postgres frozen the log grows and not the memory, a full log is 503 with Retry-After, which the tracker honours; then all is stored', async () => {

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 
 /** Anonymous memory of a process in MB (RssAnon; LMDB's mapped pages are no part of it). Linux only. */
 export function rssAnonMb(pid: number): number {
@@ -23,22 +23,5 @@ export function watchRssAnon(pid: number): { highestMb(): number; stop(): void }
       return highest
     },
     stop: () => clearInterval(timer),
-  }
-}
-
-/** A process and all that descend from it, by /proc. Linux only. */
-export function processTree(pid: number): number[] {
-  const children = readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name) && parentOf(name) === pid)
-    .map(Number)
-  return [pid, ...children.flatMap(processTree)]
-}
-
-function parentOf(pid: string): number | undefined {
-  try {
-    // The name before it, in parentheses, may hold anything.
-    return Number(readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').pop()?.split(' ')[1])
-  } catch {
-    return undefined
   }
 }
