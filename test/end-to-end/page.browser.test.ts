@@ -51,6 +51,9 @@ describeInBrowser('the page of a running standalone', () => {
     }
     await expect.poll(() => count(page, 'BookingConfirmed'), { timeout: 1000, interval: 20 }).toBe('1')
     await page.locator('.tail', { hasText: 'BookingConfirmed' }).waitFor()
+    const stored = page.locator('.ledger [data-account="stored"] dd')
+    await expect.poll(() => stored.textContent(), { timeout: 5000, interval: 20 }).toBe('5')
+    await page.getByText('The books balance').waitFor()
     expect(new URL(page.url()).hash).toBe('')
     await page.close()
   })

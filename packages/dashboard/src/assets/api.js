@@ -18,6 +18,11 @@ export function askCounts() {
   return ask('/v1/counts')
 }
 
+/** The ledger of the last days, to the server's today. */
+export function askLedger() {
+  return ask('/v1/ledger')
+}
+
 export function askFunnel(steps) {
   return ask('/v1/funnel', {
     method: 'POST',

@@ -1,7 +1,8 @@
-import { askCounts, askFunnel, followTail, SignedOut, signIn, takeTokenFromAddress } from './api.js'
+import { askCounts, askFunnel, askLedger, followTail, SignedOut, signIn, takeTokenFromAddress } from './api.js'
 import { counts } from './counts.js'
 import { el } from './dom.js'
 import { funnel } from './funnel.js'
+import { ledger } from './ledger.js'
 import { shop } from './shop.js'
 import { signedOut } from './signed-out.js'
 import { tail } from './tail.js'
@@ -12,10 +13,11 @@ import { FUNNEL, onTrack } from './tracking.js'
 const PAUSE_MS = 250
 /** Asked even without events: the tail may be behind. */
 const POLL_MS = 10_000
+const LEDGER_MS = 2000
 
 const desk = document.getElementById('desk')
 const status = document.getElementById('status')
-const parts = { funnel: funnel(), tail: tail(showLatency), counts: counts() }
+const parts = { funnel: funnel(), tail: tail(showLatency), counts: counts(), ledger: ledger() }
 let state = 'connecting'
 let latency = null
 let stopFollowing
@@ -33,12 +35,14 @@ async function start() {
   if (token !== null) await signIn(token).catch(() => false)
   connect()
   setInterval(refresh, POLL_MS)
+  setInterval(refreshLedger, LEDGER_MS)
 }
 
 function connect() {
   stopFollowing?.()
   setState('connecting')
   void refresh()
+  void refreshLedger()
   stopFollowing = followTail(
     (event) => {
       parts.tail.add(event)
@@ -73,6 +77,12 @@ async function refresh() {
   refreshing = false
 }
 
+/** Beside the others: should it fail, the numbers go on, and what it showed stays. */
+async function refreshLedger() {
+  if (state === 'signed-out' || document.hidden) return
+  await askLedger().then(parts.ledger.show, () => undefined)
+}
+
 function setState(next) {
   if (state === 'signed-out' && next === 'lost') return
   if (next === 'signed-out') stopFollowing?.()
@@ -87,7 +97,11 @@ function showDesk() {
   desk.dataset.shown = shown
   desk.replaceChildren(
     ...(shown === 'numbers'
-      ? [parts.funnel.element, el('div', { class: 'lower' }, parts.tail.element, parts.counts.element)]
+      ? [
+          parts.funnel.element,
+          el('div', { class: 'lower' }, parts.tail.element, parts.counts.element),
+          parts.ledger.element,
+        ]
       : [
           signedOut(async (token) => {
             const known = await signIn(token)
