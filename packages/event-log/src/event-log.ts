@@ -94,7 +94,7 @@ export interface ConsumeOptions {
 }
 
 export interface Consumption {
-  /** Delivers nothing new, waits for the batches under way (3 s at most, then their signal aborts), leaves the group. */
+  /** Delivers nothing new, waits for the batches under way (2.5 s at most, then their signal aborts), leaves the group. */
   stop(): Promise<void>
 }
 

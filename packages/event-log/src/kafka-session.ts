@@ -17,6 +17,9 @@ const STALLED_MS = REBALANCE_MS + 30_000
 /** How long a batch under way may hold up a rebalance before it is told to give up. */
 const REBALANCE_GRACE_MS = 10_000
 
+/** A Kafka that answers lets a member go in no time; one that does not must not hold up the end. */
+const LEAVE_MS = 1500
+
 const IDENTITY_MS = 10_000
 
 /**
@@ -106,7 +109,7 @@ export class KafkaSession {
     for (const delivery of deliveries) delivery.abort()
     // Not while it joins: kafkajs would let go of what it cannot stop yet, and remain a member of the group for ever.
     const left = this.#starting.catch(() => undefined).then(() => this.#consumer.disconnect())
-    await inTime(left, 5000, 'disconnecting').catch(() => undefined)
+    await inTime(left, LEAVE_MS, 'disconnecting').catch(() => undefined)
   }
 
   #listen(): void {

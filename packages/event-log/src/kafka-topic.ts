@@ -122,7 +122,7 @@ export class KafkaTopic {
   }
 
   async close(): Promise<void> {
-    await inTime(this.#admin.disconnect(), 2000, 'disconnecting').catch(() => undefined)
+    await inTime(this.#admin.disconnect(), 1000, 'disconnecting').catch(() => undefined)
   }
 
   async #checkSettings(): Promise<void> {

@@ -60,8 +60,7 @@ export async function openKafkaLog(options: KafkaLogOptions): Promise<EventLog> 
       if (closed) return
       closed = true
       await Promise.all([...consumptions].map((consumption) => consumption.stop()))
-      await appender.close()
-      await topic.close()
+      await Promise.all([appender.close(), topic.close()])
     },
   }
 }

@@ -8,7 +8,7 @@ export const DEFAULT_MAX_EVENTS = 10_000
 const BATCH_BYTES = 16 * 1024 * 1024
 
 /** How long a stop waits for a batch under way before it aborts it: a load takes a second at most where all is well. */
-export const STOP_GRACE_MS = 3000
+export const STOP_GRACE_MS = 2500
 
 /** What a consumption reads from. */
 export interface LocalSource {

@@ -39,7 +39,7 @@ export interface SpoolStats {
 /** A probe of Kafka, or a part of the drain, may take so long: longer than the producer takes to give up. */
 const DRAIN_MS = 20_000
 
-const CLOSE_MS = 2000
+const CLOSE_MS = 1500
 
 /**
  * The event log in Kafka whose appends are taken by a spool on this disk while Kafka is away: durable after an fsync then.

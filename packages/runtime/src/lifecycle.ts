@@ -5,7 +5,7 @@ export interface Component {
   name: string
   /** Resolves when the component is ready for those that start after it. */
   start(): Promise<void>
-  /** Takes nothing new and finishes what it holds. Called on all, last started first, before the first stop. */
+  /** Takes nothing new and finishes what it holds. Called on all at once, before the first stop. */
   drain?(): Promise<void>
   /** Releases what start acquired, also of a start that was given up half-way. Called last started first. */
   stop(): Promise<void>
@@ -118,14 +118,11 @@ export async function exitOnSignals(
 async function stopAll(started: Component[], logger: Logger, reason: string): Promise<boolean> {
   logger.info({ reason }, 'stopping')
   const lastFirst = [...started].reverse()
-  let well = true
-  for (const phase of ['drain', 'stop'] as const) {
-    for (const component of lastFirst) {
-      const work = component[phase]?.bind(component)
-      if (work) well = (await inTime(work, component.name, phase, logger)) && well
-    }
-  }
-  return well
+  const done = await Promise.all(
+    lastFirst.map((component) => inTime(async () => component.drain?.(), component.name, 'drain', logger)),
+  )
+  for (const component of lastFirst) done.push(await inTime(() => component.stop(), component.name, 'stop', logger))
+  return done.every((well) => well)
 }
 
 async function inTime(work: () => Promise<void>, component: string, phase: string, logger: Logger): Promise<boolean> {

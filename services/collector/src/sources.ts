@@ -27,7 +27,7 @@ const UNKNOWN_KEY_MS = 500
 /** A load that takes longer counts as failed. */
 const LOAD_DEADLINE_MS = 5000
 /** A load under way may end within this when we stop: it writes the copy. */
-const STOP_MS = 1000
+const STOP_MS = 500
 /** Requests that may wait for an extra refresh; more get a 503, lest made-up keys pile up requests. */
 const MAX_WAITING = 100
 /** Unknown keys that cause no further refresh until the next regular one. */

@@ -96,9 +96,8 @@ export function createConsumer(options: ConsumerOptions): Consumer {
       })
     },
     async drain() {
-      await consumption?.stop()
+      await Promise.all([consumption?.stop(), publisher?.stop()])
       consumption = undefined
-      await publisher?.stop()
     },
     async stop() {
       await consumption?.stop()

@@ -1,5 +1,5 @@
 import { type CollectingLog, openCollectingLog } from '@platform-events/event-log'
-import { createPool, type Pool } from '@platform-events/postgres'
+import { closePool, createPool, type Pool } from '@platform-events/postgres'
 import { type Component, type Logger, lockDirectory } from '@platform-events/runtime'
 import { type Database, openDatabase } from './database.ts'
 import { requireFreePort } from './port.ts'
@@ -35,7 +35,7 @@ export async function openFoundation(settings: Settings, logger: Logger): Promis
     releases.push(() => database.stop())
 
     const pool = createPool({ connectionString: database.url, applicationName: 'platform-events standalone' })
-    releases.push(() => pool.end())
+    releases.push(() => closePool(pool))
 
     return { name: 'foundation', database, pool, log, start: async () => {}, stop }
   } catch (error) {
