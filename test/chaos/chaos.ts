@@ -17,7 +17,7 @@ import { type Fault, schedule } from './schedule.ts'
 import { groundOf, type Settings } from './settings.ts'
 import type { System } from './system.ts'
 import { startTraffic, type Traffic } from './traffic.ts'
-import { progress, reachVerdict } from './verdict.ts'
+import { countThere, reachVerdict } from './verdict.ts'
 
 const SETTLE_MS = 120_000
 /** How long faults may go on after the last one: most wait for the system to take an event again. */
@@ -105,13 +105,14 @@ async function tell(fault: Fault, { says, over, passedOver }: Performed, report:
   if (outcome !== undefined) report.line(`  └ ${fault.kind}: ${outcome}`)
 }
 
-async function untilQuiet(pool: Pool, traffic: Traffic): Promise<void> {
+/** Until as many events are there as were acknowledged, and no more come. */
+async function untilQuiet(pool: Pool, { sent }: Traffic): Promise<void> {
   let movedAt = Date.now()
   let last = -1
   while (Date.now() - movedAt < STANDSTILL_MS) {
-    const { missing, there } = await progress(pool, traffic.sent)
+    const there = await countThere(pool)
     if (there !== last) movedAt = Date.now()
-    else if (missing === 0 && Date.now() - movedAt > QUIET_MS) return
+    else if (there >= sent.acknowledged && Date.now() - movedAt > QUIET_MS) return
     last = there
     await sleep(500)
   }

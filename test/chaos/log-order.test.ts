@@ -34,7 +34,7 @@ test('an event that first comes behind a later one is named', () => {
   const [a, b] = [send(0), send(1)]
   order.take(0, record(b))
   order.take(0, record(a, b))
-  expect(order.result()).toEqual({ sessions: 1, broken: [a] })
+  expect(order.result()).toEqual({ sessions: 1, broken: [`${a} (its number 0 first comes after 1)`] })
 })
 
 test('a session that moved to another topic partition, or went through many collectors, has no order', () => {

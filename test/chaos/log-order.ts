@@ -12,7 +12,7 @@ export class LogOrder {
   readonly #sent: SentEvents
   readonly #sessions = new Map<string, SessionOrder>()
   readonly #seen = new Set<string>()
-  readonly #broken: { id: string; session: string }[] = []
+  readonly #broken: { session: string; says: string }[] = []
   events = 0
 
   constructor(sent: SentEvents) {
@@ -35,7 +35,11 @@ export class LogOrder {
     const order = this.#sessions.get(event.session) ?? { topicPartition, lastSeq: -1, moved: false }
     this.#sessions.set(event.session, order)
     if (order.topicPartition !== topicPartition) order.moved = true
-    if (event.seq < order.lastSeq) this.#broken.push({ id, session: event.session })
+    if (event.seq < order.lastSeq)
+      this.#broken.push({
+        session: event.session,
+        says: `${id} (its number ${event.seq} first comes after ${order.lastSeq})`,
+      })
     order.lastSeq = event.seq
   }
 
@@ -45,7 +49,7 @@ export class LogOrder {
     const names = new Set(kept.map(([session]) => session))
     return {
       sessions: kept.length,
-      broken: this.#broken.filter(({ session }) => names.has(session)).map(({ id }) => id),
+      broken: this.#broken.filter(({ session }) => names.has(session)).map(({ says }) => says),
     }
   }
 }
