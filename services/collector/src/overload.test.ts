@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { brotliCompressSync } from 'node:zlib'
 import { LIMITS } from '@platform-events/contracts'
 import { LogUnavailableError } from '@platform-events/event-log'
@@ -93,6 +95,34 @@ describe('compressed bodies', () => {
     expect(highest).toBeLessThan(130e6)
     expect(await collector.counted('collector_inflight_bytes')).toBe(0)
   })
+})
+
+test('a body whose key must be asked for costs the memory of its text meanwhile, not that of its JSON', async () => {
+  let know = (): void => undefined
+  const known = new Promise<void>((resolve) => {
+    know = resolve
+  })
+  let waiting = 0
+  const find = async () => {
+    waiting++
+    await known
+    return { source: testSource(), secret: false }
+  }
+  collector = await testCollector({ sources: { find } })
+  setFlagsFromString('--expose_gc')
+  const collectGarbage: () => void = runInNewContext('gc')
+  const heap = (): number => {
+    collectGarbage()
+    return process.memoryUsage().heapUsed
+  }
+  const body = `{"event_type":"A","properties":{"a":[${Array(160_000).fill('{}').join()}]}}`
+  const before = heap()
+  const answers = Array.from({ length: 10 }, () => collector.post(body))
+  await expect.poll(() => waiting).toBe(10)
+  expect(heap() - before).toBeLessThan(40e6)
+  know()
+  for (const { status, body } of await Promise.all(answers))
+    expect({ status, code: body.rejected[0]?.code }).toEqual({ status: 202, code: 'event_too_large' })
 })
 
 describe('the rate limit of a source', () => {
