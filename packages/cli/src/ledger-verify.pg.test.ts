@@ -130,3 +130,16 @@ it('does not balance when records of the log are lost, unless a spool holds as m
   )
   expect(await verify()).toMatchObject({ balanced: true, in_flight: { spools: 30, nowhere: 0 } })
 })
+
+it('says that the log is not where it looked, and that this is no database of ours', async () => {
+  const elsewhere = { databaseUrl: database.connectionString, log: { DATA_DIR: join(dataDir.path, 'nowhere') } }
+  const options = { from: TODAY, to: TODAY, signal: new AbortController().signal }
+  await expect(verifyLedger({ ...elsewhere, ...options })).rejects.toThrow(
+    /^The log cannot be read: there is no local log in .*nowhere/,
+  )
+  await database.pool.query('drop function events_internal.verify_ledger')
+  await expect(verifyLedger({ ...elsewhere, ...options })).rejects.toMatchObject({
+    message: expect.stringMatching(/^42883 /),
+    help: expect.stringContaining('migrate'),
+  })
+})

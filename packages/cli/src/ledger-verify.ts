@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type EventLogSettings, LogUnavailableError, readEventLog } from '@platform-events/event-log'
-import { createPool, type Pool } from '@platform-events/postgres'
+import { createPool, type Pool, sqlstateOf } from '@platform-events/postgres'
 import { createLogger } from '@platform-events/runtime'
 import { InFlight } from './in-flight.ts'
 import { takeSnapshot } from './ledger-snapshot.ts'
@@ -73,16 +73,31 @@ export async function verifyLedger(options: VerifyOptions): Promise<Verification
     const all = [...rows.filter(({ counted, found }) => counted !== found), ...differences]
     return { balanced: all.length === 0, from, to, accounts: sumUp(rows), ...rest, differences: all }
   } catch (error) {
-    if (error instanceof LogUnavailableError)
-      throw new CliError(
-        `The log cannot be read: ${error.message}`,
-        'KAFKA_BROKERS, KAFKA_TOPIC and DATA_DIR say where it is, as for the services.',
-        error,
-      )
-    throw error
+    throw signal.aborted ? error : explained(error as Error)
   } finally {
     await pool.end()
   }
+}
+
+function explained(error: Error): Error {
+  if (error instanceof LogUnavailableError)
+    return new CliError(
+      `The log cannot be read: ${error.message}`,
+      'KAFKA_BROKERS, KAFKA_TOPIC and DATA_DIR say where it is, as for the services.',
+      error,
+    )
+  const sqlstate = sqlstateOf(error)
+  if (sqlstate === undefined)
+    return new CliError(
+      `The ledger cannot be verified: ${error.message}`,
+      'If it is Postgres that does not answer: run `npm start`, or set DATABASE_URL.',
+      error,
+    )
+  return new CliError(
+    `${sqlstate} ${error.message}`,
+    'Is this the right database, and up to date? npx platform-events migrate',
+    error,
+  )
 }
 
 const RECOUNT = `
@@ -90,9 +105,7 @@ select day::text, source_id, account, counted, found from events_internal.verify
 
 async function recountRows(pool: Pool, from: string, to: string): Promise<Recount[]> {
   type Row = Omit<Recount, 'counted' | 'found'> & { counted: string; found: string }
-  const { rows } = await pool.query<Row>(RECOUNT, [from, to]).catch((error) => {
-    throw new CliError(`Postgres does not answer: ${error.message}`, 'Run `npm start`, or set DATABASE_URL.', error)
-  })
+  const { rows } = await pool.query<Row>(RECOUNT, [from, to])
   return rows.map((row) => ({ ...row, counted: Number(row.counted), found: Number(row.found) }))
 }
 

@@ -94,6 +94,19 @@ describe('ledger', () => {
       })
   })
 
+  it('says what cannot be read, and where it looked', async () => {
+    const verify = (env: Record<string, string>) => runCli(['ledger', '--verify'], { ...quiet, env })
+    let told = ''
+    const quiet = {
+      ...{ columns: 100, signal: new AbortController().signal, out: () => undefined },
+      err: (text: string) => {
+        told = text
+      },
+    }
+    expect(await verify({ DATABASE_URL: 'postgres://postgres@127.0.0.1:1/postgres' })).toBe(1)
+    expect(told).toMatch(/^platform-events: The ledger cannot be verified: .*ECONNREFUSED.*\n.*set DATABASE_URL/)
+  })
+
   it('tells a recount: what differs, what is lost and where to look, and a log that may be the wrong one', () => {
     const told = formatVerification({
       balanced: false,
