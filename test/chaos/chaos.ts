@@ -67,6 +67,7 @@ async function attackAndCompare(settings: Settings, system: System, report: Repo
   const settled = await traffic.finish(SETTLE_MS)
   await untilQuiet(postgres.pool, traffic)
   await untilReady(processes.map(({ port }) => port))
+  await letters.finish()
   const verdict = await reachVerdict(postgres.pool, traffic.sent)
   verdict.checks.push(...(await ledger.end()))
   const order = new LogOrder(traffic.sent)

@@ -70,10 +70,7 @@ async function mendAndReplay(poison: PoisonedRecord, downMs: number, field: Batt
   const how = await putPoison(poison, downMs, field)
   if (how.startsWith('passed over')) return how
   const { letters, traffic } = field
-  const letter = await letters.find(poison.bad.id!)
-  const mended = await letters.act(letter, 'mend', { line: poison.mended })
   // From here on it may be in the table, whatever we hear of it.
   traffic.sent.byId.get(poison.bad.id!)!.goesTo = 'stored'
-  const outcomes = await Promise.all([letters.act(letter, 'replay'), letters.act(letter, 'replay')])
-  return `${how}; letter ${letter}: ${[mended, ...outcomes].join(', ')}`
+  return `${how}; ${await letters.mendAndReplay(poison.bad.id!, poison.mended)}`
 }
