@@ -55,7 +55,7 @@ export class InFlight {
   /** Takes a record behind the stored offset; those of a topic partition in their order. */
   see({ source_id, received_at, collector_id, accepted, events }: RecordHeaders, topicPartition: number): void {
     if (collector_id === undefined || accepted === undefined) return
-    const collector = this.#collectors.get(keyOf(received_at.slice(0, 10), source_id, collector_id))
+    const collector = this.#collectors.get(keyOf(received_at.slice(0, 10), source_id, collector_id.toLowerCase()))
     if (collector === undefined || accepted > collector.highest) return
     if (accepted <= (collector.reached.get(topicPartition) ?? 0)) return
     collector.reached.set(topicPartition, accepted)
