@@ -12,6 +12,8 @@ interface Reply {
   status: number
   headers?: Record<string, string>
   body?: unknown
+  /** Not before this has resolved. */
+  after?: Promise<unknown>
 }
 
 export interface RecordingCollector {
@@ -49,7 +51,8 @@ export async function startRecordingCollector(): Promise<RecordingCollector> {
     requests.push({ method: request.method ?? '', headers: request.headers, body })
     const cors = { 'access-control-allow-origin': '*', 'access-control-expose-headers': 'retry-after' }
     if (request.method === 'OPTIONS') return response.writeHead(204, cors).end()
-    const reply = replies.shift() ?? { status: 202 }
+    const reply: Reply = replies.shift() ?? { status: 202 }
+    await reply.after
     if (reply.status >= 200 && reply.status < 300) accepted.push(...eventsOf(body))
     response.writeHead(reply.status, { ...cors, 'content-type': 'application/json', ...reply.headers })
     response.end(JSON.stringify(reply.body ?? answerTo(body)))

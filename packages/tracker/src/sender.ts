@@ -74,6 +74,8 @@ export function createSender({ options, userToken, queue, clock, onSettled, onPr
   }
 
   function send(): boolean {
+    // Or the timer would send beside a flush: should the first request fail, the second would be there before it.
+    clearTimeout(timer)
     const batch = options() ? firstBatch(unsent(), BATCH_EVENTS, BATCH_BYTES) : []
     if (!batch.length) return false
     for (const event of batch) inFlight.add(event.id)
