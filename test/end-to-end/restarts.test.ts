@@ -12,6 +12,8 @@ const RESTARTS = 10
 /** Of services that hold nothing: each restart costs a second of a processor. */
 const FEW_RESTARTS = 3
 const LONGEST_STOP_MS = 5000
+/** Some forty starts of a process. */
+const LONG = { timeout: 300_000 }
 const WAIT = { timeout: 60_000, interval: 20 }
 
 let database: TestDatabase
@@ -79,59 +81,67 @@ async function addSource(): Promise<string> {
   return writeKey
 }
 
-test('services over Kafka, each restarted in a row under load: short clean stops, nothing lost, nothing twice', async (context) => {
-  context.skip(kafkaMissing() !== null, kafkaMissing() ?? '')
-  const writeKey = await addSource()
-  const operatorToken = `op_${randomUUID()}`
-  await database.pool.query(`insert into events_internal.operator_tokens (token_hash, name) values ($1, 'test')`, [
-    createHash('sha256').update(operatorToken).digest(),
-  ])
-  const env = {
-    KAFKA_BROKERS: kafkaBrokers().join(','),
-    KAFKA_TOPIC: uniqueTopic(),
-    CONSUMER_GROUP: uniqueTopic('group'),
-    DATABASE_URL: database.connectionString,
-    DATA_DIR: dataDir.path,
-  }
-  const service = async (name: ServiceName) => {
-    const port = await freePort()
-    return { url: `http://127.0.0.1:${port}`, start: () => startService(name, { port, env }) }
-  }
-  const [collector, consumer, query, retention] = await Promise.all([
-    service('collector'),
-    service('consumer'),
-    service('query'),
-    service('retention'),
-  ])
-  const load = startSteadyLoad({ url: collector.url, writeKey })
-  const headers = { authorization: `Bearer ${operatorToken}` }
-  const asked = async () => expect((await fetch(`${query.url}/v1/counts`, { headers })).status).toBe(200)
-  const longest = await Promise.all([
-    restart({ start: collector.start, restarts: RESTARTS, load, busy: () => moreThan(load, 50) }),
-    restart({ start: consumer.start, restarts: RESTARTS, busy: storing }),
-    restart({ start: query.start, restarts: FEW_RESTARTS, busy: asked }),
-    restart({ start: retention.start, restarts: FEW_RESTARTS, busy: async () => undefined }),
-  ])
-  await load.stop()
-  console.log(`longest stops of collector, consumer, query, retention: ${longest.map(Math.round).join(', ')} ms`)
-  await expectStoredOnce(database.pool, load.run, load.acknowledged())
-})
+test(
+  'services over Kafka, each restarted in a row under load: short clean stops, nothing lost, nothing twice',
+  LONG,
+  async (context) => {
+    context.skip(kafkaMissing() !== null, kafkaMissing() ?? '')
+    const writeKey = await addSource()
+    const operatorToken = `op_${randomUUID()}`
+    await database.pool.query(`insert into events_internal.operator_tokens (token_hash, name) values ($1, 'test')`, [
+      createHash('sha256').update(operatorToken).digest(),
+    ])
+    const env = {
+      KAFKA_BROKERS: kafkaBrokers().join(','),
+      KAFKA_TOPIC: uniqueTopic(),
+      CONSUMER_GROUP: uniqueTopic('group'),
+      DATABASE_URL: database.connectionString,
+      DATA_DIR: dataDir.path,
+    }
+    const service = async (name: ServiceName) => {
+      const port = await freePort()
+      return { url: `http://127.0.0.1:${port}`, start: () => startService(name, { port, env }) }
+    }
+    const [collector, consumer, query, retention] = await Promise.all([
+      service('collector'),
+      service('consumer'),
+      service('query'),
+      service('retention'),
+    ])
+    const load = startSteadyLoad({ url: collector.url, writeKey })
+    const headers = { authorization: `Bearer ${operatorToken}` }
+    const asked = async () => expect((await fetch(`${query.url}/v1/counts`, { headers })).status).toBe(200)
+    const longest = await Promise.all([
+      restart({ start: collector.start, restarts: RESTARTS, load, busy: () => moreThan(load, 50) }),
+      restart({ start: consumer.start, restarts: RESTARTS, busy: storing }),
+      restart({ start: query.start, restarts: FEW_RESTARTS, busy: asked }),
+      restart({ start: retention.start, restarts: FEW_RESTARTS, busy: async () => undefined }),
+    ])
+    await load.stop()
+    console.log(`longest stops of collector, consumer, query, retention: ${longest.map(Math.round).join(', ')} ms`)
+    await expectStoredOnce(database.pool, load.run, load.acknowledged())
+  },
+)
 
-test('npm start on the local log, restarted in a row under load: short clean stops, nothing lost, nothing twice', async () => {
-  const writeKey = await addSource()
-  const port = await freePort()
-  const env = { DATABASE_URL: database.connectionString, LOG_FILE: '-' }
-  const load = startSteadyLoad({ url: `http://127.0.0.1:${port}`, writeKey })
-  const longest = await restart({
-    start: () => startStandalone({ dataDir: dataDir.path, port, env }),
-    restarts: RESTARTS,
-    load,
-    busy: async (one) => {
-      await moreThan(load, 50)
-      await storing(one)
-    },
-  })
-  await load.stop()
-  console.log(`longest stop of npm start: ${Math.round(longest)} ms`)
-  await expectStoredOnce(database.pool, load.run, load.acknowledged())
-})
+test(
+  'npm start on the local log, restarted in a row under load: short clean stops, nothing lost, nothing twice',
+  LONG,
+  async () => {
+    const writeKey = await addSource()
+    const port = await freePort()
+    const env = { DATABASE_URL: database.connectionString, LOG_FILE: '-' }
+    const load = startSteadyLoad({ url: `http://127.0.0.1:${port}`, writeKey })
+    const longest = await restart({
+      start: () => startStandalone({ dataDir: dataDir.path, port, env }),
+      restarts: RESTARTS,
+      load,
+      busy: async (one) => {
+        await moreThan(load, 50)
+        await storing(one)
+      },
+    })
+    await load.stop()
+    console.log(`longest stop of npm start: ${Math.round(longest)} ms`)
+    await expectStoredOnce(database.pool, load.run, load.acknowledged())
+  },
+)

@@ -16,6 +16,7 @@ export interface SteadyLoad {
 
 const SENDERS = 4
 const BATCH = 10
+const PAUSE_MS = 50
 
 /** Events from several senders at once that send the same bytes again, soon, until they are acknowledged: servers, not pages. */
 export function startSteadyLoad(options: { url: string; writeKey: string }): SteadyLoad {
@@ -41,7 +42,7 @@ export function startSteadyLoad(options: { url: string; writeKey: string }): Ste
       const bytes = body()
       while (!(await taken(bytes))) await sleep(30)
       acknowledged += BATCH
-      await sleep(20)
+      await sleep(PAUSE_MS)
     }
   }
 
