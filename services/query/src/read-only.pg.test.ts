@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { createTestDatabase, type TestDatabase } from '../../../test/support/postgres.ts'
-import { readOnly } from './read-only.ts'
+import { readOnly, readWrite } from './read-only.ts'
 
 let database: TestDatabase
 beforeAll(async () => {
@@ -29,4 +29,13 @@ it('tells a backend that was ended from our own faults', async () => {
   await expect(readOnly(database.pool, (client) => client.query(`select 'x'::timestamptz`))).rejects.toMatchObject({
     code: 'invalid_query',
   })
+})
+
+it('tells a server that takes no writes now from our own faults', async () => {
+  const write = (): Promise<unknown> =>
+    readWrite(database.pool, async (client) => {
+      await client.query('set local transaction_read_only = on')
+      await client.query(`insert into public.platform_events (event_type) values ('x')`)
+    })
+  await expect(write()).rejects.toMatchObject({ code: 'database_unavailable' })
 })

@@ -38,8 +38,13 @@ async function asking<T>(pool: Pool, run: (client: PoolClient) => Promise<T>, op
     return await inTransaction(pool, ask, options)
   } catch (error) {
     // Whatever went wrong before: the pool's own timeout, say, has no code to be known by.
-    throw begun ? asRequestError(error) : unavailable(error)
+    throw begun && !(isReadOnlyServer(error) && !options.readOnly) ? asRequestError(error) : unavailable(error)
   }
+}
+
+/** A server that was demoted, or is to be: another will take writes soon. */
+function isReadOnlyServer(error: unknown): boolean {
+  return sqlstateOf(error) === '25006'
 }
 
 /** No answer, resources, operator intervention, system error, rollback by conflict, connection: Postgres cannot now. */
