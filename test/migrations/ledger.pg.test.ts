@@ -100,7 +100,7 @@ it('keeps rejections by code', async () => {
 })
 
 describe('missing', () => {
-  const stream = randomUUID()
+  const stream: string = randomUUID()
   const store = (daysAgo: number, numbers: number[], of = stream) =>
     query(
       `insert into public.platform_events (event_type, created_at, source_id, stream, seq)

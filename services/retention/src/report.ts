@@ -15,7 +15,7 @@ export interface RetentionReport {
 }
 
 export interface Problem {
-  step: 'connect' | 'lock' | 'clock' | 'premake' | 'repair' | 'drop' | 'close' | 'anonymise'
+  step: 'connect' | 'lock' | 'clock' | 'premake' | 'repair' | 'drop' | 'close' | 'anonymise' | 'missing'
   day?: Day
   message: string
 }

@@ -4,6 +4,7 @@ import type { Pool } from '@platform-events/postgres'
 import { type Component, Counter, Gauge, type HealthCheck, type Logger, type Registry } from '@platform-events/runtime'
 import { checkPartitions } from './check.ts'
 import { leadDays } from './lead-days.ts'
+import { createMissingCount } from './missing-count.ts'
 import { listPartitions } from './partitions.ts'
 import type { RetentionReport } from './report.ts'
 import { runRetention } from './run.ts'
@@ -24,6 +25,8 @@ export interface RetentionOptions {
   everyMs?: number
   /** Between two looks whether a day that is needed now went missing, which does not wait for the next run; 30 s unless told. */
   lookEveryMs?: number
+  /** Between two counts of what is missing for the ledger, beside the one of each run; 5 minutes unless told. */
+  countEveryMs?: number
   /** Milliseconds since 1970. */
   clock?: () => number
 }
@@ -38,12 +41,13 @@ export interface Retention extends Component {
 const HOUR_MS = 60 * 60 * 1000
 const LATE_DAYS = Math.ceil(LIMITS.LATE_WINDOW_MS / (24 * HOUR_MS))
 const RETRY_MS = 30_000
+const COUNT_EVERY_MS = 5 * 60 * 1000
 /** While Postgres is away: the longest pause between two tries, each of which is one connection. */
 const UNREACHED_MS = 15_000
 /** The longest that a start waits for the first run, and a stop for the last. */
 const WAIT_MS = 2000
 
-/** Makes days ahead, closes days that are over and drops old ones: at start, then on a schedule. */
+/** Makes days ahead, closes days that are over, drops old ones, and counts what is missing: at start, then on a schedule. */
 export function createRetention(options: RetentionOptions): Retention {
   const { pool, logger } = options
   const { keepDays = 90, premakeDays = 7, lateDays = LATE_DAYS, closeAfterMs = HOUR_MS, everyMs = HOUR_MS } = options
@@ -51,6 +55,10 @@ export function createRetention(options: RetentionOptions): Retention {
   const clock = options.clock ?? Date.now
   if (keepDays <= lateDays) throw new RangeError(`keepDays (${keepDays}) must be more than lateDays (${lateDays})`)
   const metrics = retentionMetrics(options.metrics)
+  const missing = createMissingCount({
+    ...{ pool, logger, metrics: options.metrics },
+    everyMs: options.countEveryMs ?? COUNT_EVERY_MS,
+  })
   const stopping = new AbortController()
   let running: Promise<RetentionReport> | undefined
   let pid: number | undefined
@@ -70,6 +78,10 @@ export function createRetention(options: RetentionOptions): Retention {
         pid = backend
       },
     })
+    if (!stopping.signal.aborted && !report.problems.some(({ step }) => step === 'connect' || step === 'lock'))
+      await missing.countNow().catch((error: Error) => {
+        report.problems.push({ step: 'missing', message: error.message })
+      })
     last = { atMs: clock(), problems: report.problems.length }
     metrics.lastRun.set(last.atMs / 1000)
     metrics.dropped.inc(report.dropped.length)
@@ -117,6 +129,7 @@ export function createRetention(options: RetentionOptions): Retention {
     name: 'retention',
     /** Resolves when writers have the days they need, or these cannot be made soon; the rest goes on. */
     async start() {
+      missing.start()
       looking = setInterval(() => void look(), lookEveryMs)
       const premade = new Promise<void>((resolve) => void runAndSchedule(resolve).then(resolve))
       await Promise.race([premade, sleep(WAIT_MS, undefined, { ref: false })])
@@ -126,7 +139,7 @@ export function createRetention(options: RetentionOptions): Retention {
       clearTimeout(timer)
       clearInterval(looking)
       if (running !== undefined && pid !== undefined) void cancel(pool, pid)
-      await Promise.race([running, sleep(WAIT_MS, undefined, { ref: false })])
+      await Promise.race([Promise.all([running, missing.stop()]), sleep(WAIT_MS, undefined, { ref: false })])
     },
     check,
     runNow: () => runNow(),
