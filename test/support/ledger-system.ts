@@ -2,9 +2,11 @@ import { createHash, randomUUID } from 'node:crypto'
 import { join } from 'node:path'
 import { type CollectingLog, openCollectingLog } from '@platform-events/event-log'
 import { createLogger } from '@platform-events/runtime'
+import { expect, vi } from 'vitest'
 import { deliveryReporter } from '../../services/collector/src/delivery-reporter.ts'
 import { ReceivedCounts } from '../../services/collector/src/received-counts.ts'
 import { saveDeliveryReport } from '../../services/collector/src/save-delivery-report.ts'
+import { ledgerSums } from './ledger.ts'
 import type { TestDatabase } from './postgres.ts'
 import { sampleEvents, sampleRecord, testConsumer } from './sample-events.ts'
 
@@ -28,7 +30,11 @@ export async function startLedgerSystem(
   let consumer: ReturnType<typeof testConsumer> | undefined
   let flowing = false
   let flow: Promise<void> = Promise.resolve()
-  const append = (count: number) => log.append([sampleRecord(sampleEvents(count)), sampleRecord(sampleEvents(count))])
+  let acknowledged = 0
+  const append = async (count: number): Promise<void> => {
+    await log.append([sampleRecord(sampleEvents(count)), sampleRecord(sampleEvents(count))])
+    acknowledged += 2 * count
+  }
   return {
     log,
     append,
@@ -51,8 +57,10 @@ export async function startLedgerSystem(
     async stopFlow() {
       flowing = false
       await flow
-      await reporter.stop()
-      await reporter.start()
+      await vi.waitFor(async () => expect((await ledgerSums(database.pool)).accepted).toBe(acknowledged), {
+        timeout: 20_000,
+        interval: 20,
+      })
     },
     async end() {
       flowing = false

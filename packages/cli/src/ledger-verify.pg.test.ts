@@ -75,7 +75,7 @@ it('balances while events flow, in their table and in the log', async () => {
     accounts: [account('stored', rows[0].n), account('dead_lettered', 0), account('quarantined', 0)],
     in_flight: { counted: 0, log: 0, spools: 0, nowhere: 0 },
   })
-})
+}, 60_000)
 
 it('does not balance when rows are deleted behind its back', async () => {
   await system.append(20)
