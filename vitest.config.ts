@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import { defineConfig } from 'vitest/config'
 
 // A test's suffix says what it needs: .test.ts nothing, .pg.test.ts Postgres, .kafka.test.ts a broker as well,
@@ -8,12 +9,15 @@ const suffix = (name: string): string[] => everywhere.map((place) => `${place}/*
 export default defineConfig({
   test: {
     reporters: ['default'],
+    // Tests wait more than they compute; on two cores vitest would take one. Projects without file parallelism stay in line, by themselves.
+    maxWorkers: Math.max(2, availableParallelism() - 1),
     projects: [
       {
         test: {
           name: 'unit',
           include: everywhere.map((place) => `${place}/*.test.ts`),
           exclude: ['**/node_modules/**', '**/*.{pg,kafka,browser}.test.ts', 'test/end-to-end/**'],
+          testTimeout: 20_000,
         },
       },
       {
