@@ -1,5 +1,6 @@
 import type { Logger } from '@platform-events/runtime'
 import { Kafka, type KafkaConfig, type LogEntry, logLevel } from 'kafkajs'
+import { firstToAnswer } from './kafka-bootstrap.ts'
 
 /** How to reach Kafka. */
 export interface KafkaConnection {
@@ -18,10 +19,13 @@ export interface KafkaConnection {
  */
 export const METADATA_MAX_AGE_MS = 5000
 
+/** A client connects in so long, or not at all: a broker may accept connections and answer nothing. */
+export const CONNECT_MS = 6000
+
 /** A client whose every request ends within seconds: the defaults of kafkajs keep a request open for minutes. */
 export function createKafka({ brokers, clientId, logger, ssl, sasl }: KafkaConnection): Kafka {
   return new Kafka({
-    brokers,
+    brokers: async () => [await firstToAnswer(brokers, ssl)],
     clientId,
     ...(ssl === undefined ? {} : { ssl }),
     ...(sasl === undefined ? {} : { sasl }),

@@ -3,7 +3,7 @@ import { type Kafka, type Message, Partitioners, type Producer } from 'kafkajs'
 import { AppendQueue } from './append-queue.ts'
 import { inTime } from './deadline.ts'
 import type { LogRecord } from './event-log.ts'
-import { METADATA_MAX_AGE_MS } from './kafka-client.ts'
+import { CONNECT_MS, METADATA_MAX_AGE_MS } from './kafka-client.ts'
 import { sizeOf, toMessage } from './kafka-record.ts'
 import type { KafkaTopic } from './kafka-topic.ts'
 
@@ -108,8 +108,13 @@ export class KafkaAppender {
       metadataMaxAge: METADATA_MAX_AGE_MS,
       retry: { retries: 0 },
     })
-    await producer.connect()
-    return producer
+    try {
+      await inTime(producer.connect(), CONNECT_MS, 'connecting to Kafka')
+      return producer
+    } catch (error) {
+      void producer.disconnect().catch(() => undefined)
+      throw error
+    }
   }
 
   async #discard(): Promise<void> {

@@ -3,12 +3,12 @@ import type { Logger } from '@platform-events/runtime'
 import type { Consumer, EachBatchPayload, Kafka } from 'kafkajs'
 import { inTime } from './deadline.ts'
 import type { ConsumeOptions } from './event-log.ts'
-import { METADATA_MAX_AGE_MS } from './kafka-client.ts'
+import { CONNECT_MS, METADATA_MAX_AGE_MS } from './kafka-client.ts'
 import { PartitionDelivery } from './kafka-partition.ts'
 import type { KafkaTopic, Watermarks } from './kafka-topic.ts'
 
 const HEARTBEAT_MS = 1000
-const SESSION_MS = 15_000
+const SESSION_MS = 10_000
 const REBALANCE_MS = 30_000
 
 /** No heartbeat, fetch or join for so long: the consumer hangs, whatever it believes. Longer than a join may take. */
@@ -87,7 +87,7 @@ export class KafkaSession {
     await topic.refresh()
     this.#logId = topic.logId
     this.#refuseAfterEnd()
-    await inTime(this.#consumer.connect(), 10_000, 'Kafka')
+    await inTime(this.#consumer.connect(), CONNECT_MS, 'connecting to Kafka')
     this.#refuseAfterEnd()
     await this.#consumer.subscribe({ topics: [topic.name], fromBeginning: true })
     await this.#consumer.run({
