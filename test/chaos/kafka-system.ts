@@ -42,7 +42,7 @@ export async function startKafkaSystem(options: SystemOptions): Promise<System> 
   const fromConsumers: TcpProxy[] = []
   const jvms = await createJvmCluster(options.brokers, wayInto(fromCollectors), wayInto(fromConsumers))
   releases.push(() => Promise.all(jvms.map(removeJvmBroker)))
-  const postgres = await startOwnPostgres(folder)
+  const postgres = await startOwnPostgres(folder, onDeath)
   releases.push(() => postgres.stop())
   const prepared = await prepareDatabase(postgres)
   const database = await proxyTo(() => [postgres.port])

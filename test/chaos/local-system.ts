@@ -16,7 +16,7 @@ import { startTcpProxy } from './tcp-proxy.ts'
 export async function startLocalSystem(options: SystemOptions): Promise<System> {
   const { folder, onDeath } = options
   const releases: (() => Promise<unknown>)[] = []
-  const apart = options.databaseApart ? await startApart(folder, releases) : null
+  const apart = options.databaseApart ? await startApart(options, releases) : null
   const port = await freePort()
   const standalone = startManaged({
     ...{ name: 'standalone', port, folder, onDeath },
@@ -62,8 +62,8 @@ export async function startLocalSystem(options: SystemOptions): Promise<System> 
 
 type Releases = (() => Promise<unknown>)[]
 
-async function startApart(folder: string, releases: Releases) {
-  const postgres = await startOwnPostgres(folder)
+async function startApart({ folder, onDeath }: SystemOptions, releases: Releases) {
+  const postgres = await startOwnPostgres(folder, onDeath)
   releases.push(() => postgres.stop())
   const prepared = await prepareDatabase(postgres)
   const proxy = await startTcpProxy(() => [postgres.port])

@@ -58,6 +58,7 @@ const AWAY = 'passed over: it is away already'
 /** One of our own, which comes back on the same port and data whenever it ends. */
 export async function startOwnPostgres(
   folder: string,
+  onTrouble: (name: string, says: string) => void,
 ): Promise<PostgresServer & { port: number; stop(): Promise<void> }> {
   const logger = createLogger({ name: 'chaos', level: 'silent' })
   let stopped = false
@@ -68,8 +69,11 @@ export async function startOwnPostgres(
   }
   const relaunch = async (): Promise<EmbeddedPostgres> => {
     await sleep(stopped ? 0 : pauseMs)
-    // The next SIGQUIT may come while it still starts.
-    return launch().catch(relaunch)
+    return launch().catch((error: Error) => {
+      // The next SIGQUIT may come while it still starts.
+      onTrouble('Postgres', error.message)
+      return relaunch()
+    })
   }
   let current = launch()
   const { connectionString, port } = await current

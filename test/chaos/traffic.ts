@@ -56,9 +56,17 @@ export function startTraffic(options: {
   )
   let n = 0
   let due = 0
-  const timer = setInterval(() => {
-    for (due += (eventsPerSecond * TICK_MS) / 1000; due >= 1; due--) at(visitors, random()).track(random(), n++)
-  }, TICK_MS)
+  let lastTick = Date.now()
+  let timer: NodeJS.Timeout
+  // Set anew each time: an interval that is always late would let nothing else have its turn.
+  const tick = (): void => {
+    const now = Date.now()
+    due = Math.min(eventsPerSecond, due + (eventsPerSecond * (now - lastTick)) / 1000)
+    lastTick = now
+    for (; due >= 1; due--) at(visitors, random()).track(random(), n++)
+    timer = setTimeout(tick, TICK_MS)
+  }
+  tick()
 
   // As a browser that comes online again: nobody waits out a backoff of up to a minute.
   const retry = setInterval(() => {
@@ -92,7 +100,7 @@ export function startTraffic(options: {
       while (!(await postOnce(request(), goesTo))) await sleep(500)
     },
     async finish(withinMs) {
-      clearInterval(timer)
+      clearTimeout(timer)
       clearInterval(retry)
       const deadline = Date.now() + withinMs
       const flush = async ({ tracker }: Visitor): Promise<boolean> => {
