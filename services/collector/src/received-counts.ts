@@ -19,7 +19,7 @@ export interface RepeatedCount {
 }
 
 /** The tracker's number of an event that was rejected: it will not come, and is not missing. */
-export interface RejectedNumber {
+interface RejectedNumber {
   source_id: number
   day: string
   stream: string
