@@ -1,11 +1,12 @@
 import { Backoff } from '@platform-events/runtime'
 import type { Consumption } from './event-log.ts'
 import { KafkaSession, type SessionOptions } from './kafka-session.ts'
+import { StallWatch } from './kafka-stall-watch.ts'
 
 /** Consumes until stopped: a session that ends is followed by a new one, after a pause. */
-export function consumeFromKafka(options: SessionOptions, stopGraceMs: number): Consumption {
+export function consumeFromKafka(options: Omit<SessionOptions, 'stalls'>, stopGraceMs: number): Consumption {
   const stopping = new AbortController()
-  const running = consume(options, stopGraceMs, stopping.signal)
+  const running = consume({ ...options, stalls: new StallWatch() }, stopGraceMs, stopping.signal)
   return {
     async stop() {
       stopping.abort()

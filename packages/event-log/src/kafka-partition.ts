@@ -34,20 +34,34 @@ export class PartitionDelivery {
   readonly #loaded: Promise<void>
   #stored: number | null = null
   #position = 0
+  #busySince: number | null = performance.now()
   #running: Promise<void> = Promise.resolve()
 
   /** @param before the same topic partition in the last assignment, whose handler may still be at work */
   constructor(options: PartitionOptions, before: PartitionDelivery | undefined) {
     this.#options = options
     this.#loaded = this.#load(before)
+    void this.#loaded.then(() => this.#idle())
   }
 
   /** Takes a batch from kafkajs; resolves when its records are stored, or were given up. Never rejects. */
   deliver(payload: EachBatchPayload): Promise<void> {
-    this.#running = this.#deliver(payload).catch((err: unknown) => {
-      this.#options.logger.warn({ err, ...this.#options.topicPartition }, 'batch given up')
-    })
+    this.#busySince ??= performance.now()
+    this.#running = this.#deliver(payload)
+      .catch((err: unknown) => {
+        this.#options.logger.warn({ err, ...this.#options.topicPartition }, 'batch given up')
+      })
+      .then(() => this.#idle())
     return this.#running
+  }
+
+  /** The offset to be delivered next; and since when it is being set up or handled, by performance.now(), else null. */
+  get state(): { position: number; busySince: number | null } {
+    return { position: this.#position, busySince: this.#busySince }
+  }
+
+  #idle(): void {
+    this.#busySince = null
   }
 
   /** Takes no new records; those under way go on. */

@@ -5,6 +5,7 @@ import { inTime } from './deadline.ts'
 import type { ConsumeOptions } from './event-log.ts'
 import { CONNECT_MS, METADATA_MAX_AGE_MS } from './kafka-client.ts'
 import { PartitionDelivery } from './kafka-partition.ts'
+import type { StallWatch } from './kafka-stall-watch.ts'
 import type { KafkaTopic, Watermarks } from './kafka-topic.ts'
 
 const HEARTBEAT_MS = 1000
@@ -20,7 +21,7 @@ const REBALANCE_GRACE_MS = 10_000
 /** A Kafka that answers lets a member go in no time; one that does not must not hold up the end. */
 const LEAVE_MS = 1500
 
-const IDENTITY_MS = 10_000
+const LOOK_MS = 10_000
 
 /**
  * What is fetched from one broker at once, and of one topic partition; kafkajs asks it for no more before all of that is done with, so
@@ -36,6 +37,9 @@ export interface SessionOptions {
   consume: ConsumeOptions
   maxEvents: number
   logger: Logger
+  stalls: StallWatch
+  /** How often it is looked whether the topic is still the same, and each topic partition is fetched; default 10 s. */
+  lookMs?: number | undefined
 }
 
 /** One life of a kafkajs consumer, from connecting until it crashes, hangs, meets another topic, or is stopped. */
@@ -126,8 +130,19 @@ export class KafkaSession {
       if (performance.now() - this.#progressAt > STALLED_MS) this.#fail(new Error('the consumer hangs'))
     }, 5000)
     // Kafka away is no news here: the requests of the consumer tell it too.
-    const identify = setInterval(() => void this.#confirmIdentity().catch(() => undefined), IDENTITY_MS)
-    this.#timers.push(watch, identify)
+    const looking = setInterval(() => void this.#look().catch(() => undefined), this.#options.lookMs ?? LOOK_MS)
+    this.#timers.push(watch, looking)
+  }
+
+  async #look(): Promise<void> {
+    await this.#confirmIdentity()
+    const deliveries = [...this.#deliveries]
+    const marks = await this.#options.topic.watermarks()
+    const seen = deliveries.map(([partition, delivery]) => {
+      return { partition, ...delivery.state, end: marks.get(partition)?.high ?? 0 }
+    })
+    const stalled = this.#options.stalls.look(seen, performance.now())
+    if (stalled !== null) this.#fail(new Error(`topic partition ${stalled} has records and is not fetched`))
   }
 
   /** Stopped while it was still starting: what `end` has let go of must not be taken up again. */

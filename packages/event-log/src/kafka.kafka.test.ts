@@ -1,8 +1,9 @@
+import { createRequire } from 'node:module'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createLogger } from '@platform-events/runtime'
 import { type Admin, Kafka, logLevel } from 'kafkajs'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { MemoryStore, makeRecord } from '../../../test/support/event-log-subject.ts'
+import { MemoryStore, makeRecord, nameOf } from '../../../test/support/event-log-subject.ts'
 import {
   faultsMissing,
   freezeKafka,
@@ -35,9 +36,9 @@ afterEach(async () => {
   await admin?.disconnect()
 })
 
-async function open(partitions = 6): Promise<EventLog> {
+async function open(partitions = 6, lookMs = 10_000): Promise<EventLog> {
   const logger = createLogger({ name: 'test', level: 'silent' })
-  const log = await openKafkaLog({ brokers: kafkaBrokers(), clientId: 'test', topic, partitions, logger })
+  const log = await openKafkaLog({ brokers: kafkaBrokers(), clientId: 'test', topic, partitions, lookMs, logger })
   logs.push(log)
   return log
 }
@@ -218,6 +219,65 @@ it('notices within seconds that the topic was deleted and made again, and reads 
     expect(ofNew.reduce((sum, name) => sum + store.offsets.get(name)!, 0)).toBe(5)
   }, within)
   expect(store.ids).toEqual(expect.arrayContaining(again))
+})
+
+it('tells Kafka how far it is, for tools that show the lag', async () => {
+  const log = await open()
+  const store = new MemoryStore()
+  await consume(log, store)
+  await log.append(Array.from({ length: 20 }, () => makeRecord('a')))
+  await expect.poll(() => store.ids.length, within).toBe(20)
+  await vi.waitFor(async () => {
+    const [offsets] = await admin.fetchOffsets({ groupId: topic, topics: [topic] })
+    expect(offsets!.partitions.map(({ offset }) => offset).sort()).toEqual(['-1', '-1', '-1', '-1', '-1', '20'])
+  }, within)
+})
+
+it('tells a loss, and skips nothing that is left, when retention overtakes it at work', async () => {
+  const log = await open()
+  const store = new MemoryStore()
+  const losses: unknown[] = []
+  let go: (() => void) | undefined
+  await consume(log, store, {
+    async onBatch(batch) {
+      if (go === undefined) await new Promise<void>((resolve) => (go = resolve))
+      return store.store(batch)
+    },
+    async onLoss({ topicPartition, resumedAt, stored }) {
+      losses.push({ stored, resumedAt })
+      store.offsets.set(nameOf(topicPartition), resumedAt)
+    },
+  })
+  await log.append([makeRecord('a')])
+  await expect.poll(() => go !== undefined, within).toBe(true)
+  await log.append(Array.from({ length: 30 }, () => makeRecord('a')))
+  const partition = (await admin.fetchTopicOffsets(topic)).find(({ high }) => high !== '0')!.partition
+  await admin.deleteTopicRecords({ topic, partitions: [{ partition, offset: '20' }] })
+  go!()
+  await expect.poll(() => store.offsets.get([...store.offsets.keys()][0]!), within).toBe(31)
+  expect(losses).toEqual([{ stored: 1, resumedAt: 20 }])
+  expect(store.ids).toHaveLength(12)
+})
+
+it('is built anew when kafkajs leaves out a topic partition for good and goes on with its heartbeats', async () => {
+  const group = createRequire(import.meta.url)('kafkajs/src/consumer/consumerGroup.js').prototype
+  const whole = group.filterPartitionsByNode
+  let broken: unknown
+  vi.spyOn(group, 'filterPartitionsByNode').mockImplementation(function (this: unknown, ...args: unknown[]) {
+    broken ??= this
+    const found = whole.apply(this, args) as { topic: string; partitions: number[] }[]
+    return this === broken ? found.map((one) => ({ ...one, partitions: [] })) : found
+  })
+  try {
+    const log = await open(6, 300)
+    const store = new MemoryStore()
+    await consume(log, store)
+    await log.append(Array.from({ length: 12 }, (_, index) => makeRecord(`key-${index}`)))
+    await expect.poll(() => store.ids.length, within).toBe(12)
+    expect(broken).toBeDefined()
+  } finally {
+    vi.restoreAllMocks()
+  }
 })
 
 describe('with the broker failing', () => {

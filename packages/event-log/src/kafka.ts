@@ -12,6 +12,8 @@ export interface KafkaLogOptions extends KafkaConnection {
   topic?: string
   /** Topic partitions of a topic that is made because it is absent. Default 6. */
   partitions?: number
+  /** How often a consumption looks whether the topic is still the same, and each topic partition is fetched. Default 10 s. */
+  lookMs?: number
 }
 
 /**
@@ -41,7 +43,9 @@ export async function openKafkaLog(options: KafkaLogOptions): Promise<EventLog> 
     },
     async consume(consume) {
       const maxEvents = consume.maxEvents ?? DEFAULT_MAX_EVENTS
-      const consumption = consumeFromKafka({ kafka, topic, partitions, consume, maxEvents, logger }, STOP_GRACE_MS)
+      const { lookMs } = options
+      const session = { kafka, topic, partitions, consume, maxEvents, logger, lookMs }
+      const consumption = consumeFromKafka(session, STOP_GRACE_MS)
       consumptions.add(consumption)
       return consumption
     },
