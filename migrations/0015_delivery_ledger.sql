@@ -3,9 +3,9 @@
 --   received = accepted + rejected          accepted = stored + duplicate + dead_lettered + quarantined + in_flight
 --
 -- A collector numbers the events that it accepts, by source and day, in the order in which they become durable, and each record
--- carries the number that it reaches. So the count of the accepted lies in the log with the events and dies with no collector:
--- whoever loads a record raises `accepted` in the same transaction that counts what became of its events, and in_flight cannot
--- become negative. Collectors tell Postgres the numbers they acknowledged, too, once a second: so what has not been loaded yet shows.
+-- carries the number that it reaches, and the one up to which all were durable before. So the count of the accepted lies in the log
+-- with the events and dies with no collector: whoever loads a record raises `accepted` in the same transaction that counts what became of
+-- its events, and what has become of something was accepted, so in_flight cannot become negative. Collectors tell Postgres the numbers they acknowledged, too, once a second: so what has not been loaded yet shows.
 
 set local role events_owner;
 
@@ -15,6 +15,7 @@ create table events_internal.delivery_counts (
   collector_id uuid,
   topic_partition integer,
   accepted bigint not null default 0,
+  reached bigint not null default 0,
   repeated bigint not null default 0,
   stored bigint not null default 0,
   duplicate bigint not null default 0,
@@ -29,7 +30,8 @@ comment on table events_internal.delivery_counts is
   'collector_id 0 and negative topic partitions whoever holds that shard (lock_direct_shard). collector_id 0: events that no collector numbered.';
 comment on column events_internal.delivery_counts.day is 'UTC day of received_at.';
 comment on column events_internal.delivery_counts.accepted is
-  'The highest number seen, so the greatest over the topic partitions counts; of collector_id 0 a plain count, whose sum does.';
+  'Up to which number events are known to be durable, so the greatest over the topic partitions counts; of collector_id 0 a plain count, whose sum does.';
+comment on column events_internal.delivery_counts.reached is 'The highest number loaded from the topic partition: one that is no higher is there a second time.';
 comment on column events_internal.delivery_counts.repeated is 'The same id twice in one request: accepted, a duplicate, and never in the log.';
 comment on column events_internal.delivery_counts.resent is
   'Duplicates from a record that is in the log twice (an answer of Kafka was lost): accepted once, so outside the sums.';
@@ -423,7 +425,8 @@ from (
     sum(b.deleted) as deleted
   from (
     select c.day, c.source_id,
-      case when c.collector_id = '00000000-0000-0000-0000-000000000000' then sum(c.accepted) else max(c.accepted) end as accepted,
+      case when c.collector_id = '00000000-0000-0000-0000-000000000000' then sum(c.accepted)
+        else greatest(max(c.accepted), sum(c.stored + c.duplicate + c.dead + c.quarantined)) end as accepted,
       sum(c.repeated) as repeated, 0 as rejected, sum(c.stored) as stored, sum(c.duplicate) as duplicate, sum(c.dead) as dead,
       sum(c.quarantined) as quarantined, sum(c.resent) as resent, sum(c.deleted) as deleted
     from events_internal.delivery_counts c

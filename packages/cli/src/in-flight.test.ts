@@ -8,8 +8,12 @@ const A = randomUUID()
 const B = randomUUID()
 const NOBODY = '00000000-0000-0000-0000-000000000000'
 
-const count = (collector_id: string, topic_partition: number, accepted: number, settled = 0): CollectorCount => ({
-  ...{ day: DAY, source_id: 1, collector_id, topic_partition, accepted, settled },
+/** As the collector told itself (-1), or as loaded from a topic partition; of nobody's a count. */
+const count = (collector_id: string, topic_partition: number, number: number, settled = 0): CollectorCount => ({
+  ...{ day: DAY, source_id: 1, collector_id, topic_partition, settled },
+  ...(topic_partition === -1 || collector_id === NOBODY
+    ? { accepted: number, reached: 0 }
+    : { accepted: 0, reached: number }),
 })
 
 const record = (collector_id: string, accepted: number, events: number, more: Partial<RecordHeaders> = {}) => ({
@@ -76,12 +80,19 @@ describe('what is in flight', () => {
     expect(found).toEqual([{ day: DAY, source_id: 1, counted: 40, log: 40, unseen: 10, twice: 10 }])
   })
 
+  it('is nothing of a group of which only a part became durable', () => {
+    const part = { ...count(A, 0, 120, 110), accepted: 100 }
+    expect(look([part], [])).toMatchObject([{ counted: 0, unseen: 0, twice: 0 }])
+    // The other part comes after all.
+    expect(look([part], [[record(A, 110, 10), 1]])).toMatchObject([{ counted: 0, unseen: 0, twice: 0 }])
+  })
+
   it('is nothing of what no collector numbered', () => {
     const counts = [count(NOBODY, 0, 7, 7), count(NOBODY, -3, 5, 5)]
     expect(look(counts, [[record(A, 0, 9, { collector_id: undefined as never }), 0]])).toMatchObject([
       { counted: 0, log: 0, unseen: 0, twice: 0 },
     ])
     expect(look([count(NOBODY, 0, 7, 6)], [])).toMatchObject([{ counted: 1, unseen: 1 }])
-    expect(look([count(A, 0, 7, 8)], [])).toMatchObject([{ counted: -1, twice: 1 }])
+    expect(look([count(A, 0, 7, 8)], [])).toMatchObject([{ counted: 0, twice: 1 }])
   })
 })

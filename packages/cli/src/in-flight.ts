@@ -7,8 +7,10 @@ export interface CollectorCount {
   source_id: number
   collector_id: string
   topic_partition: number
-  /** The highest number seen; where no collector numbered, a count. */
+  /** Up to which number events are known to be durable; where no collector numbered, a count. */
   accepted: number
+  /** The highest number loaded from the topic partition. */
+  reached: number
   /** Of how many events the ledger says what became of them. */
   settled: number
 }
@@ -31,24 +33,25 @@ const NOBODY = '00000000-0000-0000-0000-000000000000'
 /**
  * Looks for the events in flight in the log itself.
  *
- * The counts are of one moment, and the log is read after it, from the offsets of that moment on. A number that anybody can see was made
- * durable after all lower ones (`AcceptedCounts`), so up to the highest number in the counts every event is settled in them, or in the
- * log, or in a spool, however much came in since; higher numbers are of no interest here. A record whose number its topic partition has
- * reached is there a second time.
+ * The counts are of one moment, and the log is read after it, from the offsets of that moment on. Up to the number that the counts know
+ * to be durable (`AcceptedCounts`) every event is settled in them, or in the log, or in a spool, however much came in since; higher
+ * numbers are of no interest here, but that some of the group behind may be settled already. A record whose number its topic
+ * partition has reached is there a second time.
  */
 export class InFlight {
   readonly #collectors = new Map<string, Collector>()
 
   constructor(counts: CollectorCount[]) {
-    for (const { day, source_id, collector_id, topic_partition, accepted, settled } of counts) {
+    for (const { day, source_id, collector_id, topic_partition, accepted, reached, settled } of counts) {
       const collector = this.#collectors.get(keyOf(day, source_id, collector_id)) ?? {
-        ...{ day, source_id, highest: 0, settled: 0, log: 0 },
+        ...{ day, source_id, durable: 0, highest: 0, settled: 0, log: 0 },
         reached: new Map(),
       }
       this.#collectors.set(keyOf(day, source_id, collector_id), collector)
-      collector.highest = collector_id === NOBODY ? collector.highest + accepted : Math.max(collector.highest, accepted)
+      collector.durable = collector_id === NOBODY ? collector.durable + accepted : Math.max(collector.durable, accepted)
+      collector.highest = Math.max(collector.highest, collector.durable, reached)
       collector.settled += settled
-      collector.reached.set(topic_partition, accepted)
+      collector.reached.set(topic_partition, reached)
     }
   }
 
@@ -56,7 +59,7 @@ export class InFlight {
   see({ source_id, received_at, collector_id, accepted, events }: RecordHeaders, topicPartition: number): void {
     if (collector_id === undefined || accepted === undefined) return
     const collector = this.#collectors.get(keyOf(received_at.slice(0, 10), source_id, collector_id.toLowerCase()))
-    if (collector === undefined || accepted > collector.highest) return
+    if (collector === undefined || accepted > collector.durable) return
     if (accepted <= (collector.reached.get(topicPartition) ?? 0)) return
     collector.reached.set(topicPartition, accepted)
     collector.log += events
@@ -65,15 +68,14 @@ export class InFlight {
   /** By day and source. */
   counts(): InFlightCount[] {
     const counts = new Map<string, InFlightCount>()
-    for (const { day, source_id, highest, settled, log } of this.#collectors.values()) {
+    for (const { day, source_id, durable, highest, settled, log } of this.#collectors.values()) {
       const key = keyOf(day, source_id, '')
       const count = counts.get(key) ?? { day, source_id, counted: 0, log: 0, unseen: 0, twice: 0 }
       counts.set(key, count)
-      const rest = highest - settled - log
-      count.counted += highest - settled
+      count.counted += Math.max(durable - settled, 0)
       count.log += log
-      count.unseen += Math.max(rest, 0)
-      count.twice += Math.max(-rest, 0)
+      count.unseen += Math.max(durable - settled - log, 0)
+      count.twice += Math.max(settled + log - highest, 0)
     }
     return [...counts.values()]
   }
@@ -82,6 +84,8 @@ export class InFlight {
 interface Collector {
   day: string
   source_id: number
+  durable: number
+  /** The highest number seen. */
   highest: number
   settled: number
   /** Events found in the log. */

@@ -33,7 +33,12 @@ export async function takeSnapshot(pool: Pool, from: string, to: string): Promis
         offsets.rows.map((row) => [nameOf(row.log_id, row.topic, row.topic_partition), Number(row.next_offset)]),
       )
       return {
-        counts: counts.rows.map((row) => ({ ...row, accepted: Number(row.accepted), settled: Number(row.settled) })),
+        counts: counts.rows.map((row) => ({
+          ...row,
+          accepted: Number(row.accepted),
+          reached: Number(row.reached),
+          settled: Number(row.settled),
+        })),
         inFlight: inFlight.rows.map((row) => ({ ...row, in_flight: Number(row.in_flight) })),
         spools: spools.rows.map((row) => ({ ...row, events: Number(row.events) })),
         offsetOf: ({ logId, topic, partition }) => byName.get(nameOf(logId, topic, partition)) ?? null,
@@ -46,7 +51,7 @@ export async function takeSnapshot(pool: Pool, from: string, to: string): Promis
 }
 
 const SELECT_COUNTS = `
-select day::text, source_id, collector_id, topic_partition, accepted, stored + duplicate + dead + quarantined as settled
+select day::text, source_id, collector_id, topic_partition, accepted, reached, stored + duplicate + dead + quarantined as settled
   from events_internal.delivery_counts
  where day between $1::date and $2::date`
 
@@ -60,8 +65,9 @@ const SELECT_OFFSETS = 'select log_id, topic, topic_partition, next_offset from 
 const SELECT_LOSSES = 'select count(*)::int as open from events_internal.loss_events where acknowledged_at is null'
 
 /** As node-postgres reads them: int8 as text. */
-interface CountRow extends Omit<CollectorCount, 'accepted' | 'settled'> {
+interface CountRow extends Omit<CollectorCount, 'accepted' | 'reached' | 'settled'> {
   accepted: string
+  reached: string
   settled: string
 }
 

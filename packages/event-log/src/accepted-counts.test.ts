@@ -45,8 +45,14 @@ describe('in the local log', () => {
     late.headers.received_at = '2026-03-02T00:00:00.000Z'
     await log.append([makeRecord('a'), makeRecord('b')])
     await log.append([late, makeRecord('a')])
-    const numbers = log.read(0, 1e6).map(({ headers }) => headers.accepted)
-    expect(numbers).toEqual([1, 2, 1, 3])
+    const numbers = log.read(0, 1e6).map(({ headers }) => [headers.accepted_before, headers.accepted])
+    // What comes before its group is durable; what its group has, only together with it.
+    expect(numbers).toEqual([
+      [0, 1],
+      [0, 2],
+      [0, 1],
+      [2, 3],
+    ])
     expect(accepted.takeNews()).toMatchObject([
       { source_id: 7, day: '2026-03-01', accepted: 3 },
       { source_id: 7, day: '2026-03-02', accepted: 1 },

@@ -14,9 +14,10 @@ export interface AcceptedCount {
  * Numbers the events that a collector accepts, by source and UTC day, and writes into each record the number that it reaches. So the
  * count lies in the log with the events: no kill parts the two, and whoever reads a record knows how many must have come before.
  *
- * Invariant: within one `collector_id`, a number that anybody can see was made durable after all lower ones. Records are therefore
- * numbered when their group is written, one group at a time; a group that is not durable gives its numbers back (`undo`), and after
- * one of which nobody knows whether it is, the counting begins anew under another id (`renew`).
+ * Invariant: within one `collector_id`, whoever sees `accepted_before` knows that all events up to it are durable. Records are therefore
+ * numbered when their group is written, one group at a time. Of a group that is under way some may be durable and others never: Kafka
+ * takes it in parts. A group that is not durable gives its numbers back (`undo`), and after one of which nobody knows whether it
+ * is, the counting begins anew under another id (`renew`).
  */
 export class AcceptedCounts {
   #collectorId: string = randomUUID()
@@ -24,12 +25,15 @@ export class AcceptedCounts {
   #news = new Map<string, AcceptedCount>()
 
   number(records: LogRecord[]): void {
+    const before = new Map<string, number>()
     for (const { headers } of records) {
       const key = `${headers.source_id} ${dayOf(headers.received_at)}`
-      const accepted = (this.#reached.get(key) ?? 0) + headers.events
-      this.#reached.set(key, accepted)
+      const reached = this.#reached.get(key) ?? 0
+      if (!before.has(key)) before.set(key, reached)
+      this.#reached.set(key, reached + headers.events)
       headers.collector_id = this.#collectorId
-      headers.accepted = accepted
+      headers.accepted = reached + headers.events
+      headers.accepted_before = before.get(key)!
     }
   }
 

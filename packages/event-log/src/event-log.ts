@@ -43,6 +43,8 @@ export interface RecordHeaders {
   collector_id?: string
   /** How many events of this source, on the UTC day of `received_at`, that collector had accepted with the last of this record. */
   accepted?: number
+  /** How many of them were durable when this was written: `accepted` may be ahead of what a kill or a refusal left of its group. */
+  accepted_before?: number
 }
 
 /** Names a sequence of records in which an offset means something. A log made anew has another `logId`. */

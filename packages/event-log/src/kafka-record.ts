@@ -15,6 +15,7 @@ export function toMessage({ key, value, headers }: LogRecord): Message {
       ...(headers.collector_id !== undefined && {
         collector_id: headers.collector_id,
         accepted: String(headers.accepted),
+        accepted_before: String(headers.accepted_before ?? 0),
       }),
     },
   }
@@ -22,7 +23,7 @@ export function toMessage({ key, value, headers }: LogRecord): Message {
 
 /** Bytes that a record takes in a request, about. */
 export function sizeOf(record: LogRecord): number {
-  return record.value.length + record.key.length * 3 + 280
+  return record.value.length + record.key.length * 3 + 310
 }
 
 /** Takes any message, also one that was not written by us: what its headers do not say is told by the rest of it. */
@@ -40,7 +41,11 @@ export function fromMessage(message: KafkaMessage): ConsumedRecord {
       batch_id: header('batch_id') ?? '',
       received_at: header('received_at') ?? new Date(Number(message.timestamp)).toISOString(),
       events: eventsOf(message),
-      ...(collectorId !== undefined && { collector_id: collectorId, accepted: Number(header('accepted')) }),
+      ...(collectorId !== undefined && {
+        collector_id: collectorId,
+        accepted: Number(header('accepted')),
+        accepted_before: Number(header('accepted_before') ?? 0),
+      }),
     },
   }
 }

@@ -2,8 +2,8 @@ import type { ConsumedRecord, LogRecord } from './event-log.ts'
 
 /**
  * A record as the local log stores it, integers big-endian:
- * u8 form · f64 appended at, ms since 1970 · i32 source_id · u32 events · in form 2: u8 + collector_id, f64 accepted ·
- * u8 + batch_id · u8 + received_at · u16 + key · the NDJSON. Strings are UTF-8 behind their length in bytes.
+ * u8 form · f64 appended at, ms since 1970 · i32 source_id · u32 events · in form 2: u8 + collector_id, f64 accepted,
+ * f64 accepted_before · u8 + batch_id · u8 + received_at · u16 + key · the NDJSON. Strings are UTF-8 behind their length in bytes.
  */
 const UNNUMBERED = 1
 const NUMBERED = 2
@@ -16,7 +16,7 @@ export function encodeRecord(record: LogRecord, appendedAt: number): Buffer {
   const receivedAt = Buffer.from(headers.received_at)
   const key = Buffer.from(record.key)
   const collectorId = headers.collector_id === undefined ? null : Buffer.from(headers.collector_id)
-  const numberSize = collectorId === null ? 0 : 1 + collectorId.length + 8
+  const numberSize = collectorId === null ? 0 : 1 + collectorId.length + 16
   const size =
     STRINGS_AT + numberSize + 1 + batchId.length + 1 + receivedAt.length + 2 + key.length + record.value.length
   // Never a slice of Buffer's shared pool: the writing thread reads this memory while others go on using the pool.
@@ -30,6 +30,7 @@ export function encodeRecord(record: LogRecord, appendedAt: number): Buffer {
     at = out.writeUInt8(collectorId.length, at)
     at += collectorId.copy(out, at)
     at = out.writeDoubleBE(headers.accepted ?? 0, at)
+    at = out.writeDoubleBE(headers.accepted_before ?? 0, at)
   }
   at = out.writeUInt8(batchId.length, at)
   at += batchId.copy(out, at)
@@ -51,8 +52,12 @@ export function decodeRecord(offset: number, stored: Buffer): ConsumedRecord {
     at = from + stored.readUIntBE(at, lengthBytes)
     return stored.toString('utf8', from, at)
   }
-  const number = stored[0] === NUMBERED && { collector_id: text(1), accepted: stored.readDoubleBE(at) }
-  if (number) at += 8
+  let number: Pick<LogRecord['headers'], 'collector_id' | 'accepted' | 'accepted_before'> = {}
+  if (stored[0] === NUMBERED) {
+    const collector_id = text(1)
+    number = { collector_id, accepted: stored.readDoubleBE(at), accepted_before: stored.readDoubleBE(at + 8) }
+    at += 16
+  }
   const batchId = text(1)
   const receivedAt = text(1)
   const key = text(2)

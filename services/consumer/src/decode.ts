@@ -154,7 +154,7 @@ function isInt4(value: unknown): value is number {
  * received_at that doubles do not hold to the microsecond (past the year 2255) is none: days are reckoned from it.
  */
 function originOf(record: ConsumedRecord, topicPartition: TopicPartition): RowOrigin {
-  const { source_id, received_at, collector_id, accepted = 0 } = record.headers
+  const { source_id, received_at, collector_id, accepted = 0, accepted_before = 0 } = record.headers
   const receivedAt = typeof received_at === 'string' ? utcMicros(received_at) : Number.NaN
   return {
     topicPartition,
@@ -165,6 +165,7 @@ function originOf(record: ConsumedRecord, topicPartition: TopicPartition): RowOr
     receivedDay: new Date(Number.isSafeInteger(receivedAt) ? receivedAt / 1000 : Date.now()).toISOString().slice(0, 10),
     collectorId: (Number.isSafeInteger(accepted) && accepted > 0 && uuid(collector_id)) || null,
     accepted,
+    acceptedBefore: Number.isSafeInteger(accepted_before) && accepted_before > 0 ? accepted_before : 0,
     value: record.value,
   }
 }

@@ -70,9 +70,27 @@ describe('the ledger', () => {
     const log = new ScriptedLog()
     const collector_id = randomUUID()
     // The record before this one lies in another topic partition, or nowhere any more.
-    await log.append([sampleRecord(sampleEvents(2), { collector_id, accepted: 7 })])
+    await log.append([sampleRecord(sampleEvents(2), { collector_id, accepted: 7, accepted_before: 5 })])
     await consume(log)
-    expect(await ledgerSums(database.pool)).toMatchObject({ accepted: 7, stored: 2, in_flight: 5 })
+    expect(await ledgerSums(database.pool)).toMatchObject({ accepted: 5, stored: 2, in_flight: 3 })
+    await log.append([sampleRecord(sampleEvents(3), { collector_id, accepted: 10, accepted_before: 7 })])
+    await untilConsumed(log, database.pool)
+    expect(await ledgerSums(database.pool)).toMatchObject({ accepted: 7, stored: 5, in_flight: 2 })
+  })
+
+  it('expects nothing of a group of which only a part became durable before its collector was killed', async () => {
+    const log = new ScriptedLog()
+    const collector_id = randomUUID()
+    await log.append([
+      sampleRecord(sampleEvents(5), { collector_id, accepted: 5, accepted_before: 0 }),
+      sampleRecord(sampleEvents(3), { collector_id, accepted: 18, accepted_before: 5 }),
+    ])
+    await consume(log)
+    expect(await ledgerSums(database.pool)).toMatchObject({ accepted: 8, stored: 8, in_flight: 0 })
+    // Some more of it was durable: it comes later, from a topic partition that nobody read.
+    await log.append([sampleRecord(sampleEvents(4), { collector_id, accepted: 22, accepted_before: 5 })])
+    await untilConsumed(log, database.pool)
+    expect(await ledgerSums(database.pool)).toMatchObject({ accepted: 12, stored: 12, in_flight: 0 })
   })
 
   it('counts a record that is in the log twice once, and a client that sends twice twice', async () => {

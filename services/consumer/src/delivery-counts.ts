@@ -7,19 +7,20 @@ const NOBODY = '00000000-0000-0000-0000-000000000000'
 
 // Locked by nobody else: the offset of the topic partition is ours.
 const READ_REACHED = `
-  select day::text, source_id, collector_id, topic_partition, accepted
+  select day::text, source_id, collector_id, topic_partition, reached
   from events_internal.delivery_counts
   where (day, source_id, collector_id, topic_partition) in (select * from unnest($1::date[], $2::smallint[], $3::uuid[], $4::int[]))`
 
 const ADD_COUNTS = `
   insert into events_internal.delivery_counts as c
-    (day, source_id, collector_id, topic_partition, accepted, stored, duplicate, dead, quarantined, resent)
+    (day, source_id, collector_id, topic_partition, accepted, reached, stored, duplicate, dead, quarantined, resent)
   select * from unnest($1::date[], $2::smallint[], $3::uuid[], $4::int[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[],
-    $9::bigint[], $10::bigint[])
+    $9::bigint[], $10::bigint[], $11::bigint[])
   order by 1, 2, 3, 4
   on conflict (day, source_id, collector_id, topic_partition) do update set
     accepted = case when c.collector_id = '${NOBODY}' then c.accepted + excluded.accepted
                     else greatest(c.accepted, excluded.accepted) end,
+    reached = greatest(c.reached, excluded.reached),
     stored = c.stored + excluded.stored, duplicate = c.duplicate + excluded.duplicate, dead = c.dead + excluded.dead,
     quarantined = c.quarantined + excluded.quarantined, resent = c.resent + excluded.resent`
 
@@ -32,7 +33,7 @@ export interface Delivered {
 }
 
 /**
- * Counts for the ledger what became of the events, and up to which number each collector's events have come. A record whose number
+ * Counts for the ledger what became of the events, and up to which number each collector's were accepted. A record whose number
  * was reached before is in the log twice (an answer of Kafka was lost): its duplicates were accepted once and are `resent`. Should
  * anything in it be new all the same, it counts as an event that no collector numbered: more can never be settled than was accepted.
  */
@@ -52,7 +53,8 @@ export async function countDelivery(client: PoolClient, batches: PreparedBatch[]
     settled.quarantined += quarantined
     if (settled.collectorId === NOBODY) settled.accepted += isResent ? stored + dead + quarantined : events
     else {
-      settled.accepted = origin.accepted
+      settled.accepted = Math.max(settled.accepted, origin.acceptedBefore)
+      settled.reached = origin.accepted
       reached.set(count.key, origin.accepted)
     }
   }
@@ -61,6 +63,7 @@ export async function countDelivery(client: PoolClient, batches: PreparedBatch[]
   await client.query(ADD_COUNTS, [
     ...keysOf(all),
     all.map(({ accepted }) => accepted),
+    all.map(({ reached }) => reached),
     all.map(({ stored }) => stored),
     all.map(({ duplicate }) => duplicate),
     all.map(({ dead }) => dead),
@@ -85,6 +88,7 @@ interface DeliveryCount extends Omit<Tally, 'origin' | 'events'> {
   collectorId: string
   partition: number
   accepted: number
+  reached: number
   duplicate: number
   resent: number
 }
@@ -120,7 +124,7 @@ async function readReached(client: PoolClient, tallies: Tally[]): Promise<Map<st
   if (keys.size === 0) return new Map()
   const { rows } = await client.query<ReachedRow>(READ_REACHED, keysOf([...keys.values()]))
   return new Map(
-    rows.map((row) => [keyOf(row.day, row.source_id, row.collector_id, row.topic_partition), Number(row.accepted)]),
+    rows.map((row) => [keyOf(row.day, row.source_id, row.collector_id, row.topic_partition), Number(row.reached)]),
   )
 }
 
@@ -129,7 +133,7 @@ interface ReachedRow {
   source_id: number
   collector_id: string
   topic_partition: number
-  accepted: string
+  reached: string
 }
 
 function countOf(counts: Map<string, DeliveryCount>, origin: RowOrigin, collector: string | null): DeliveryCount {
@@ -139,7 +143,7 @@ function countOf(counts: Map<string, DeliveryCount>, origin: RowOrigin, collecto
   const key = keyOf(day, sourceId, collectorId, partition)
   let count = counts.get(key)
   if (count === undefined) {
-    const none = { accepted: 0, stored: 0, duplicate: 0, dead: 0, quarantined: 0, resent: 0 }
+    const none = { accepted: 0, reached: 0, stored: 0, duplicate: 0, dead: 0, quarantined: 0, resent: 0 }
     count = { key, day, sourceId, collectorId, partition, ...none }
     counts.set(key, count)
   }

@@ -13,8 +13,9 @@ export interface RowOrigin {
   receivedDay: string
   /** Who numbered the record, in lower case; null: nobody. */
   collectorId: string | null
-  /** The number that it reaches, see `RecordHeaders`. */
+  /** The number that it reaches, and the one up to which all were durable before it: see `RecordHeaders`. */
   accepted: number
+  acceptedBefore: number
   /** The record's bytes; the rows point into them. */
   value: Buffer
 }

@@ -137,7 +137,7 @@ describe('GET /v1/ledger', () => {
 
   it('says that the books do not balance where more was settled than accepted', async () => {
     await count('2026-11-22', shop, { accepted: 20, stored: 3 })
-    await count(TODAY, shop, { accepted: 5, stored: 6 })
+    await count(TODAY, shop, { accepted: 5, stored: 6 }, NOBODY)
     expect((await ask()).body).toMatchObject({ balanced: false, totals: { in_flight: 16 } })
   })
 
