@@ -8,9 +8,6 @@
  * them all, in another order; a ratio is the median of the rounds' own ratios, so that a machine busy for a while weighs on all.
  * BENCH_EVENTS (100000), BENCH_ROUNDS (11), BENCH_PARTITIONS (1) of the topic, TEST_DATABASE_URL (else embedded).
  */
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { createConsumer } from '@platform-events/consumer'
 import type { RecordBatch } from '@platform-events/event-log'
 import {
@@ -28,6 +25,7 @@ import { countDelivery } from '../../services/consumer/src/delivery-counts.ts'
 import { PreparedBatch } from '../../services/consumer/src/prepared-batch.ts'
 import { addToRollup } from '../../services/consumer/src/rollup.ts'
 import { COPY_COLUMNS, encodeRows } from '../../services/consumer/src/row-encoder.ts'
+import { makeDataDir } from '../support/data-dir.ts'
 import { ScriptedLog } from '../support/scripted-log.ts'
 import { machine, median } from './facts.ts'
 import { sampleRecords } from './sample-records.ts'
@@ -211,13 +209,13 @@ async function empty(pool: Pool): Promise<void> {
 async function startServer(): Promise<{ connectionString: string; stop(): Promise<void> }> {
   const given = process.env['TEST_DATABASE_URL']
   if (given) return { connectionString: given, stop: async () => {} }
-  const dataDir = await mkdtemp(join(tmpdir(), 'platform-events-bench-'))
-  const server = await startEmbeddedPostgres({ dataDir, logger })
+  const dataDir = await makeDataDir()
+  const server = await startEmbeddedPostgres({ dataDir: dataDir.path, logger })
   return {
     connectionString: server.connectionString,
     async stop() {
       await server.stop()
-      await rm(dataDir, { recursive: true, force: true })
+      await dataDir.remove()
     },
   }
 }
