@@ -5,17 +5,19 @@ import { whyNoJvm } from '../support/kafka-jvm.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 
-/** The attacker for half a minute. What it printed is the message where it fails. */
+const OFTEN = ['--rate', '100', '--every', '1.5']
+
+/** The attacker for a quarter of a minute. What it printed is the message where it fails. */
 function chaos(...args: string[]): Promise<string> {
   return new Promise((resolve, reject) =>
-    execFile(process.execPath, ['infra/run.mjs', 'chaos', ...args], { cwd: root }, (error, stdout, stderr) =>
+    execFile(process.execPath, ['infra/run.mjs', 'chaos', ...OFTEN, ...args], { cwd: root }, (error, stdout, stderr) =>
       error === null ? resolve(stdout) : reject(new Error(`${stdout}${stderr}`)),
     ),
   )
 }
 
 test('local: one process, killed, frozen and cut off', { timeout: 180_000 }, async () => {
-  expect(await chaos('--seed', '12', '--minutes', '0.4', '--rate', '100', '--transport', 'local')).toContain(
+  expect(await chaos('--seed', '1539', '--minutes', '0.25', '--transport', 'local')).toContain(
     'Nothing lost, nothing twice.',
   )
 })
@@ -25,7 +27,7 @@ test('Kafka: two collectors, two consumers, a broker and a Postgres under attack
 }, async (context) => {
   const missing = whyNoJvm()
   context.skip(missing !== null, missing ?? '')
-  expect(await chaos('--seed', '12', '--minutes', '0.4', '--rate', '100', '--transport', 'kafka')).toContain(
+  expect(await chaos('--seed', '21', '--minutes', '0.3', '--transport', 'kafka')).toContain(
     'Nothing lost, nothing twice.',
   )
 })
