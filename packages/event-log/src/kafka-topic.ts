@@ -133,14 +133,16 @@ export class KafkaTopic {
     const settings = new Map(
       resources[0]?.configEntries.map(({ configName, configValue }) => [configName, configValue]),
     )
-    for (const problem of problemsOf(settings)) this.#logger.warn({ topic: this.name }, problem)
+    const { topics } = await this.#admin.fetchTopicMetadata({ topics: [this.name] })
+    const replicas = Math.min(...topics[0]!.partitions.map((partition) => partition.replicas.length))
+    for (const problem of problemsOf(settings, replicas)) this.#logger.warn({ topic: this.name }, problem)
     if (settings.get('cleanup.policy')?.includes('compact'))
       throw new Error(`topic ${this.name} is compacted: Kafka would drop all but the last record of each session`)
   }
 }
 
 /** What an operator should change; exported for its test. */
-export function problemsOf(settings: Map<string, string>): string[] {
+export function problemsOf(settings: Map<string, string>, replicas: number): string[] {
   const number = (name: string): number => Number(settings.get(name) ?? Number.NaN)
   const problems: string[] = []
   const retention = number('retention.ms')
@@ -148,6 +150,8 @@ export function problemsOf(settings: Map<string, string>): string[] {
     problems.push(`retention.ms is ${retention}: with less than a day a restored database cannot replay`)
   if (number('max.message.bytes') < 1_000_000)
     problems.push(`max.message.bytes is ${number('max.message.bytes')}: a request of 500 KB may not fit, allow 1000000`)
+  if (replicas > 2 && number('min.insync.replicas') < 2)
+    problems.push(`min.insync.replicas is 1 of ${replicas} replicas: what is acknowledged may lie on one disk, set 2`)
   if (settings.get('unclean.leader.election.enable') === 'true')
     problems.push('unclean.leader.election.enable is true: acknowledged events may be lost')
   return problems
