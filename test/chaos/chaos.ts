@@ -88,6 +88,7 @@ async function attack(settings: Settings, field: Battlefield, report: Report): P
   const forMs = settings.minutes * 60_000
   const underWay = new Map<Fault, Promise<unknown>>()
   for (const fault of schedule(settings.seed, groundOf(settings), forMs, settings.everySeconds * 1000)) {
+    if (settings.without.includes(fault.kind)) continue
     await sleep(Math.max(0, begun + fault.atMs - Date.now()))
     underWay.set(
       fault,

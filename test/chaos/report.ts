@@ -21,9 +21,11 @@ export interface Report {
 
 const SHOWN_IDS = 10
 
-export function createReport({ seed, minutes, transport, brokers, eventsPerSecond, everySeconds }: Settings): Report {
+export function createReport(settings: Settings): Report {
+  const { seed, minutes, transport, brokers, eventsPerSecond, everySeconds, without } = settings
+  const left = without.length > 0 ? ` --without ${without}` : ''
   const kafka = transport === 'kafka' ? ` --brokers ${brokers}` : ''
-  const again = `npm run chaos -- --seed ${seed} --minutes ${minutes} --transport ${transport}${kafka} --rate ${eventsPerSecond} --every ${everySeconds}`
+  const again = `npm run chaos -- --seed ${seed} --minutes ${minutes} --transport ${transport}${kafka} --rate ${eventsPerSecond} --every ${everySeconds}${left}`
   const brokersInWords = brokers === 3 ? ' with three brokers' : ''
   const kinds = new Map<string, number>()
   let begun = Date.now()

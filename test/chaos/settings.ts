@@ -10,6 +10,8 @@ export interface Settings {
   everySeconds: number
   /** Of Kafka. */
   brokers: number
+  /** Kinds of faults to leave out, to find out which of them it was. */
+  without: string[]
 }
 
 /** With the local log, every other seed has a Postgres apart from the process, and thus a connection to break. */
@@ -19,6 +21,7 @@ export function groundOf({ transport, seed, brokers }: Settings): Ground {
 }
 
 export const USAGE = `npm run chaos -- [--seed 1] [--minutes 3] [--transport local|kafka] [--rate 200] [--every 3] [--brokers 1]
+                [--without kind,kind]
 
 Starts the real processes, sends events through the real tracker, breaks things by the seed, and compares at the end.`
 
@@ -27,7 +30,7 @@ export function parseSettings(args: string[]): Settings {
   const text = { type: 'string' } as const
   const { values } = parseArgs({
     args,
-    options: { seed: text, minutes: text, transport: text, rate: text, every: text, brokers: text },
+    options: { seed: text, minutes: text, transport: text, rate: text, every: text, brokers: text, without: text },
   })
   const number = (name: 'seed' | 'minutes' | 'rate' | 'every', otherwise: number, most: number): number => {
     const given = Number(values[name] ?? otherwise)
@@ -45,5 +48,6 @@ export function parseSettings(args: string[]): Settings {
     eventsPerSecond: number('rate', 200, 10_000),
     everySeconds: Math.max(0.1, number('every', 3, 600)),
     brokers: Number(brokers),
+    without: values.without?.split(',') ?? [],
   }
 }
