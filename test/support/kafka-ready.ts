@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Kafka, logLevel } from 'kafkajs'
+import { inTime } from '../../packages/event-log/src/deadline.ts'
 
 /**
  * Waits until a broker really answers: an open port is not enough, a fresh one says "loading" to the first look-up of a group
@@ -19,7 +20,8 @@ export async function brokerAnswers(broker: string, alive: () => boolean = () =>
   })
   for (;;) {
     try {
-      await askOnce(kafka)
+      // Bounded: a client of kafkajs that meets a broker which is just starting may wait for good.
+      await inTime(askOnce(kafka), 10_000, 'the broker')
       return
     } catch (error) {
       if (!alive() || Date.now() > deadline) throw error
