@@ -27,7 +27,7 @@ test('Kafka: two collectors, two consumers, a broker and a Postgres under attack
 }, async (context) => {
   const missing = whyNoJvm()
   context.skip(missing !== null, missing ?? '')
-  expect(await chaos('--seed', '21', '--minutes', '0.3', '--transport', 'kafka')).toContain(
+  expect(await chaos('--seed', '13989', '--minutes', '0.25', '--transport', 'kafka')).toContain(
     'Nothing lost, nothing twice.',
   )
 })
