@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Kafka, logLevel } from 'kafkajs'
-import { inTime } from '../../packages/event-log/src/deadline.ts'
+import { inTime } from '../../packages/runtime/src/deadline.ts'
 
 /**
  * Waits until a broker really answers: an open port is not enough, a fresh one says "loading" to the first look-up of a group

@@ -16,8 +16,8 @@ export interface AcceptedCount {
  *
  * Invariant: within one `collector_id`, whoever sees `accepted_before` knows that all events up to it are durable. Records are therefore
  * numbered when their group is written, one group at a time. Of a group that is under way some may be durable and others never: Kafka
- * takes it in parts. A group that is not durable gives its numbers back (`undo`), and after one of which nobody knows whether it
- * is, the counting begins anew under another id (`renew`).
+ * takes it in parts. A group that is certainly not durable gives its numbers back (`undo`), and after one of which nobody knows whether
+ * it is, the counting begins anew under another id (`renew`).
  */
 export class AcceptedCounts {
   #collectorId: string = randomUUID()

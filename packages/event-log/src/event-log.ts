@@ -108,6 +108,9 @@ export interface TopicPartitionLag {
   records: number
 }
 
+/** The log is full and was not written to: certainly nothing of it is there. The cause of a LogUnavailableError. */
+export class LogFullError extends Error {}
+
 /** The log took nothing, or cannot say whether it did. Safe to send again: events are deduplicated by id. */
 export class LogUnavailableError extends Error {
   constructor(message: string, options?: ErrorOptions) {

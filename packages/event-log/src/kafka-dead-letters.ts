@@ -1,6 +1,6 @@
+import { inTime } from '@platform-events/runtime'
 import type { Message } from 'kafkajs'
 import type { DeadLetterMessage, DeadLetterTopic } from './dead-letter-topic.ts'
-import { inTime } from './deadline.ts'
 import { LogUnavailableError } from './event-log.ts'
 import { createKafka, type KafkaConnection } from './kafka-client.ts'
 import { isTooLarge, KafkaAppender } from './kafka-producer.ts'

@@ -1,7 +1,6 @@
-import { Backoff, type Logger } from '@platform-events/runtime'
+import { Backoff, inTime, type Logger } from '@platform-events/runtime'
 import { type Kafka, type Message, Partitioners, type Producer } from 'kafkajs'
 import { AppendQueue } from './append-queue.ts'
-import { inTime } from './deadline.ts'
 import type { LogRecord } from './event-log.ts'
 import { CONNECT_MS, METADATA_MAX_AGE_MS } from './kafka-client.ts'
 import { sizeOf, toMessage } from './kafka-record.ts'

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from '@platform-events/runtime'
+import { inTime } from '@platform-events/runtime'
 import type { Consumer, EachBatchPayload, Kafka } from 'kafkajs'
-import { inTime } from './deadline.ts'
 import type { ConsumeOptions } from './event-log.ts'
 import { CONNECT_MS, METADATA_MAX_AGE_MS } from './kafka-client.ts'
 import { PartitionDelivery } from './kafka-partition.ts'

@@ -1,6 +1,5 @@
-import { Backoff, type Logger } from '@platform-events/runtime'
+import { Backoff, inTime, type Logger } from '@platform-events/runtime'
 import kafkajs, { type Admin, type Kafka } from 'kafkajs'
-import { inTime } from './deadline.ts'
 import type { TopicPartition } from './event-log.ts'
 import { CONNECT_MS } from './kafka-client.ts'
 import { askTopicIdentity } from './kafka-topic-id.ts'

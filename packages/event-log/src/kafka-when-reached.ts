@@ -1,5 +1,4 @@
-import { Backoff, type Logger, reasonOf } from '@platform-events/runtime'
-import { inTime } from './deadline.ts'
+import { Backoff, inTime, type Logger, reasonOf } from '@platform-events/runtime'
 import { type ConsumeOptions, type Consumption, type EventLog, LogUnavailableError } from './event-log.ts'
 
 /** How long a close waits for an attempt to connect; what comes later closes itself. */

@@ -1,9 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import { closeSync, fsyncSync, mkdirSync, openSync } from 'node:fs'
 import { join } from 'node:path'
-import { type DirectoryLock, lockDirectory } from '@platform-events/runtime'
+import { type DirectoryLock, inTime, lockDirectory } from '@platform-events/runtime'
 import { type Database, open, type RootDatabase } from 'lmdb'
-import { inTime } from './deadline.ts'
 
 /** In the folder of the log. */
 export const LOG_FILE = 'log.mdb'

@@ -5,6 +5,7 @@ import { AppendQueue } from './append-queue.ts'
 import {
   type ConsumedRecord,
   type EventLog,
+  LogFullError,
   type LogRecord,
   LogUnavailableError,
   type TopicPartition,
@@ -69,7 +70,8 @@ export async function openLocalLog(options: LocalLogOptions): Promise<LocalLog> 
   const write = async (records: LogRecord[]): Promise<void> => {
     const values = records.map((record) => encodeRecord(record, clock()))
     const bytes = values.reduce((sum, value) => sum + value.length, 0)
-    if (store.bytes() + bytes > maxBytes) throw new Error(`the log is full: ${store.bytes()} of ${maxBytes} bytes`)
+    if (store.bytes() + bytes > maxBytes)
+      throw new LogFullError(`the log is full: ${store.bytes()} of ${maxBytes} bytes`)
     await store.append(values)
     appends.emit('append')
   }
@@ -82,8 +84,9 @@ export async function openLocalLog(options: LocalLogOptions): Promise<LocalLog> 
       try {
         await write(records)
       } catch (error) {
-        // One transaction: nothing of it is there.
-        accepted?.undo(records)
+        // A commit that failed late may be there all the same.
+        if (error instanceof LogFullError) accepted?.undo(records)
+        else accepted?.renew()
         throw error
       }
       accepted?.acknowledge(records)

@@ -1,5 +1,5 @@
+import { inTime } from '@platform-events/runtime'
 import type { AcceptedCounts } from './accepted-counts.ts'
-import { inTime } from './deadline.ts'
 import type { EventLog, LogRecord } from './event-log.ts'
 import { isTooLarge } from './kafka-producer.ts'
 import { sizeOf } from './kafka-record.ts'

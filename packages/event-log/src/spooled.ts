@@ -1,8 +1,7 @@
-import { Backoff, type Logger, reasonOf } from '@platform-events/runtime'
+import { Backoff, inTime, type Logger, reasonOf } from '@platform-events/runtime'
 import type { AcceptedCounts } from './accepted-counts.ts'
 import { AppendQueue } from './append-queue.ts'
-import { inTime } from './deadline.ts'
-import { type EventLog, type LogRecord, LogUnavailableError } from './event-log.ts'
+import { type EventLog, LogFullError, type LogRecord, LogUnavailableError } from './event-log.ts'
 import { sizeOf } from './kafka-record.ts'
 import type { LocalLog } from './local.ts'
 import { REQUEST_BYTES, Spool } from './spool.ts'
@@ -118,8 +117,8 @@ class SpoolingAppender {
     try {
       await this.#makeDurable(records)
     } catch (error) {
-      // What Kafka did not answer for, it may have taken all the same.
-      if (wasAway) this.#accepted.undo(records)
+      // What Kafka did not answer for, it may have taken all the same; and so the disk.
+      if (wasAway && (error as Error).cause instanceof LogFullError) this.#accepted.undo(records)
       else this.#accepted.renew()
       throw error
     }

@@ -1,14 +1,14 @@
 import { readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import type { CollectingLog } from '@platform-events/event-log'
-import { type Component, inTime, type Logger } from '@platform-events/runtime'
+import { type Component, inTime, type Logger, reasonOf } from '@platform-events/runtime'
 import type { ReceivedCounts } from './received-counts.ts'
 import type { DeliveryReport, SpoolReport } from './save-delivery-report.ts'
 
 export interface DeliveryReporterOptions {
   log: Pick<CollectingLog, 'accepted' | 'spool'>
   received: ReceivedCounts
-  /** Puts a report into Postgres (`saveDeliveryReport`). */
+  /** Puts a report into Postgres, or rejects in bounded time (`saveDeliveryReport`). */
   save: (report: DeliveryReport) => Promise<void>
   /** What could not be told yet lies here, for the next process. */
   file: string
@@ -16,9 +16,6 @@ export interface DeliveryReporterOptions {
   /** Between two reports. Default 1000. */
   everyMs?: number
 }
-
-/** A report under way for longer than that counts as failed; it is safe to send again. */
-const SAVE_DEADLINE_MS = 5000
 
 /** An unchanged spool is told this often, so that a collector that is gone can be told from one that is idle. */
 const ALIVE_MS = 30_000
@@ -40,6 +37,7 @@ class Reporter {
   #inFile = ''
   #timer: NodeJS.Timeout | undefined
   #stopped = false
+  #failing = false
 
   constructor(options: DeliveryReporterOptions) {
     this.#options = options
@@ -83,10 +81,15 @@ class Reporter {
     if (this.#waiting.size === 0 && spool === null) return true
     const taken = this.#waiting.report()
     try {
-      await inTime(this.#options.save({ ...taken, spool }), SAVE_DEADLINE_MS, 'Postgres')
-    } catch {
+      await this.#options.save({ ...taken, spool })
+    } catch (err) {
+      if (!this.#failing)
+        this.#options.logger.warn({ reason: reasonOf(err) }, 'the ledger is not told, the counts wait here')
+      this.#failing = true
       return false
     }
+    if (this.#failing) this.#options.logger.info('the ledger is told again')
+    this.#failing = false
     this.#waiting.remove(taken)
     if (spool !== null) this.#spool = { told: JSON.stringify(spool), atMs: performance.now() }
     return true
@@ -125,7 +128,7 @@ class Reporter {
 type Counts = Omit<DeliveryReport, 'spool'>
 type Kind = keyof Counts
 
-/** What is still to be told: of each count the latest. */
+/** What is still to be told: of each count the greatest. */
 class Waiting {
   readonly #counts = new Map<string, { kind: Kind; count: Counts[Kind][number]; text: string }>()
 
@@ -135,8 +138,12 @@ class Waiting {
 
   add(counts: Counts): void {
     for (const kind of ['accepted', 'repeated', 'rejected', 'numbers'] as const)
-      for (const count of counts[kind])
-        this.#counts.set(nameOf(kind, count), { kind, count, text: JSON.stringify(count) })
+      for (const count of counts[kind]) {
+        const name = nameOf(kind, count)
+        // Of an earlier process: what lies drained in its spool may be told after what came later.
+        if (grownOf(count) < grownOf(this.#counts.get(name)?.count)) continue
+        this.#counts.set(name, { kind, count, text: JSON.stringify(count) })
+      }
   }
 
   report(): Counts {
@@ -158,6 +165,10 @@ class Waiting {
 /** All of it but the number that grows. */
 function nameOf(kind: Kind, count: Counts[Kind][number]): string {
   return JSON.stringify([kind, Object.entries(count).filter(([key]) => !GROWING.has(key))])
+}
+
+function grownOf(count: object | undefined): number {
+  return Object.entries(count ?? {}).reduce((sum, [key, value]) => (GROWING.has(key) ? sum + Number(value) : sum), 0)
 }
 
 const GROWING = new Set(['accepted', 'repeated', 'n'])

@@ -1,4 +1,4 @@
-import type { Pool } from '@platform-events/postgres'
+import { inTransaction, type Pool } from '@platform-events/postgres'
 import type { Source } from './source.ts'
 
 const SOURCES = `
@@ -7,6 +7,8 @@ const SOURCES = `
     from events_internal.event_sources
    where enabled
    order by source_id`
+
+const SILENCE_MS = 5000
 
 interface Row {
   source_id: number
@@ -20,7 +22,11 @@ interface Row {
 
 /** The enabled sources, from Postgres. */
 export async function loadSources(pool: Pool): Promise<Source[]> {
-  const { rows } = await pool.query<Row>(SOURCES)
+  // A Postgres that says nothing must not keep one connection of the pool after another.
+  const { rows } = await inTransaction(pool, (client) => client.query<Row>(SOURCES), {
+    readOnly: true,
+    silenceMs: SILENCE_MS,
+  })
   return rows.map((row) => ({
     sourceId: row.source_id,
     name: row.name,

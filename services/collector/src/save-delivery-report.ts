@@ -1,5 +1,5 @@
 import type { AcceptedCount } from '@platform-events/event-log'
-import type { Pool } from '@platform-events/postgres'
+import { inTransaction, type Pool, type PoolClient } from '@platform-events/postgres'
 import type { ReceivedNews } from './received-counts.ts'
 
 /** What a collector tells the ledger. All counts are whole counts, so a report may come twice. */
@@ -50,12 +50,17 @@ const SAVE = `
   on conflict (spool_id) do update
     set host = excluded.host, events = excluded.events, bytes = excluded.bytes, reported_at = now()`
 
+const SILENCE_MS = 5000
+
 /** Puts a report into Postgres, all of it or nothing. */
 export async function saveDeliveryReport(pool: Pool, report: DeliveryReport): Promise<void> {
   const { accepted, repeated, rejected, numbers, spool } = report
   const values = [accepted, repeated, rejected, numbers, spool === null ? [] : [spool]]
-  await pool.query(
-    SAVE,
-    values.map((rows) => JSON.stringify(rows)),
-  )
+  const save = (client: PoolClient) =>
+    client.query(
+      SAVE,
+      values.map((rows) => JSON.stringify(rows)),
+    )
+  // A Postgres that says nothing must not keep one connection of the pool after another.
+  await inTransaction(pool, save, { silenceMs: SILENCE_MS })
 }

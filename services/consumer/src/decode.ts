@@ -162,12 +162,16 @@ function originOf(record: ConsumedRecord, topicPartition: TopicPartition): RowOr
     key: record.key,
     sourceId: Number.isInteger(source_id) && source_id > 0 && source_id <= 0x7fff ? source_id : 0,
     receivedAt: Number.isSafeInteger(receivedAt) ? receivedAt : Number.NaN,
-    receivedDay: new Date(Number.isSafeInteger(receivedAt) ? receivedAt / 1000 : Date.now()).toISOString().slice(0, 10),
-    collectorId: (Number.isSafeInteger(accepted) && accepted > 0 && uuid(collector_id)) || null,
+    receivedDay: Number.isSafeInteger(receivedAt) ? new Date(receivedAt / 1000).toISOString().slice(0, 10) : null,
+    collectorId: isNumber(accepted) && Number.isSafeInteger(receivedAt) ? (uuid(collector_id) ?? null) : null,
     accepted,
-    acceptedBefore: Number.isSafeInteger(accepted_before) && accepted_before > 0 ? accepted_before : 0,
+    acceptedBefore: isNumber(accepted_before) ? accepted_before : 0,
     value: record.value,
   }
+}
+
+function isNumber(value: number): boolean {
+  return Number.isSafeInteger(value) && value > 0
 }
 
 function notAnEvent(origin: RowOrigin, line: number, start: number, end: number, message: string): DeadLine {

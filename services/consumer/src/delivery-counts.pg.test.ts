@@ -36,11 +36,12 @@ afterEach(async () => {
   await database.drop()
 })
 
-async function consume(log: ScriptedLog): Promise<void> {
+async function consume(log: ScriptedLog): Promise<{ end(): Promise<void> }> {
   const consumer = testConsumer(log, database.connectionString)
   open.push(consumer)
   await consumer.start()
   await untilConsumed(log, database.pool)
+  return consumer
 }
 
 const REFUSED = (): string => {
@@ -119,6 +120,21 @@ describe('the ledger', () => {
     expect(await ledgerSums(database.pool)).toMatchObject({ accepted: 3, stored: 3, duplicate: 0, resent: 6 })
   })
 
+  it('counts what is delivered again from the start of the log as there already, dead lines and quarantined ones too', async () => {
+    const log = new ScriptedLog()
+    const collector_id = randomUUID()
+    await log.append([
+      sampleRecord([sampleEvent(), 'no event', REFUSED(), old()], { collector_id, accepted: 4 }),
+      sampleRecord([sampleEvent(), 'no event']),
+    ])
+    const first = await consume(log)
+    await first.end()
+    await database.pool.query('update events_internal.consumer_offsets set next_offset = 0')
+    await consume(log)
+    const settled = { stored: 2, duplicate: 2, dead_lettered: 3, quarantined: 1 }
+    expect(await ledgerSums(database.pool)).toEqual({ ...NOTHING, received: 8, accepted: 8, ...settled, resent: 4 })
+  })
+
   it('never settles more than was accepted, even should a number be given twice', async () => {
     const log = new ScriptedLog()
     const collector_id = randomUUID()
@@ -131,15 +147,20 @@ describe('the ledger', () => {
   })
 
   it('counts as they come the events of records that no collector numbered', async () => {
-    const log = new ScriptedLog(3)
+    const log = new ScriptedLog()
+    const collector_id = randomUUID()
     const events = sampleEvents(40)
     await log.append(events.map((event) => sampleRecord([event])))
     await log.append(events.map((event) => sampleRecord([event], { collector_id: 'nonsense', accepted: 1 })))
-    await log.append([sampleRecord(['no event'], { source_id: Number.NaN, received_at: 'no time' })])
+    const nobodys = { source_id: Number.NaN, collector_id, accepted: 1 }
+    await log.append([
+      sampleRecord(['no event'], { ...nobodys, received_at: 'no time' }),
+      sampleRecord(['no event'], { ...nobodys, collector_id: 'nonsense' }),
+    ])
     await consume(log)
     expect(await ledgerSums(database.pool)).toEqual({
       ...NOTHING,
-      ...{ received: 81, accepted: 81, stored: 40, duplicate: 40, dead_lettered: 1 },
+      ...{ received: 82, accepted: 82, stored: 40, duplicate: 40, dead_lettered: 2 },
     })
   })
 

@@ -14,8 +14,12 @@ const READ_REACHED = `
 const ADD_COUNTS = `
   insert into events_internal.delivery_counts as c
     (day, source_id, collector_id, topic_partition, accepted, reached, stored, duplicate, dead, quarantined, resent)
-  select * from unnest($1::date[], $2::smallint[], $3::uuid[], $4::int[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[],
-    $9::bigint[], $10::bigint[], $11::bigint[])
+  select coalesce(day, (now() at time zone 'UTC')::date), source_id, collector_id, topic_partition, sum(accepted), sum(reached),
+    sum(stored), sum(duplicate), sum(dead), sum(quarantined), sum(resent)
+  from unnest($1::date[], $2::smallint[], $3::uuid[], $4::int[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[],
+    $10::bigint[], $11::bigint[])
+    as n (day, source_id, collector_id, topic_partition, accepted, reached, stored, duplicate, dead, quarantined, resent)
+  group by 1, 2, 3, 4
   order by 1, 2, 3, 4
   on conflict (day, source_id, collector_id, topic_partition) do update set
     accepted = case when c.collector_id = '${NOBODY}' then c.accepted + excluded.accepted
@@ -82,8 +86,8 @@ interface Tally {
 
 interface DeliveryCount extends Omit<Tally, 'origin' | 'events'> {
   key: string
-  /** YYYY-MM-DD. */
-  day: string
+  /** YYYY-MM-DD; null: the day of the load. */
+  day: string | null
   sourceId: number
   collectorId: string
   partition: number
@@ -159,6 +163,6 @@ function keysOf(counts: DeliveryCount[]): unknown[] {
   ]
 }
 
-function keyOf(day: string, sourceId: number, collectorId: string, partition: number): string {
+function keyOf(day: string | null, sourceId: number, collectorId: string, partition: number): string {
   return `${day} ${sourceId} ${collectorId} ${partition}`
 }

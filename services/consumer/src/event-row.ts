@@ -9,8 +9,8 @@ export interface RowOrigin {
   sourceId: number
   /** Microseconds since 1970. */
   receivedAt: number
-  /** UTC day of receivedAt, YYYY-MM-DD; today's where that is none. */
-  receivedDay: string
+  /** UTC day of receivedAt, YYYY-MM-DD; null where that is none: the day of the load counts. */
+  receivedDay: string | null
   /** Who numbered the record, in lower case; null: nobody. */
   collectorId: string | null
   /** The number that it reaches, and the one up to which all were durable before it: see `RecordHeaders`. */

@@ -87,8 +87,7 @@ async function loadInto(
   const noEvents = batches.flatMap((prepared) => prepared.dead)
   if (stored.length === 0) for (const line of noEvents) options.streak.dead(line)
 
-  const dead = [...noEvents, ...byKey.dead, ...byId.dead]
-  await keepDead(client, dead, options.publishDead)
+  const dead = await keepDead(client, [...noEvents, ...byKey.dead, ...byId.dead], options.publishDead)
   const quarantined = await keepQuarantined(
     client,
     batches.flatMap((prepared) => prepared.quarantined),

@@ -10,9 +10,11 @@ const KEEP_DEAD = `
     select * from unnest($1::smallint[], $2::text[], $3::text[], $4::int[], $5::bigint[], $6::int[], $7::uuid[], $8::text[],
       $9::text[], $10::text[], $11::bytea[], $12::timestamptz[], $13::bytea[])
     on conflict do nothing
-    returning dead_letter_id
+    returning dead_letter_id, log_id, topic, topic_partition, record_offset, line
+  ), to_publish as (
+    insert into events_internal.dead_letter_outbox select dead_letter_id from dead where $14
   )
-  insert into events_internal.dead_letter_outbox select dead_letter_id from dead where $14`
+  select log_id, topic, topic_partition, record_offset, line from dead`
 
 /** A key of ours is a session's id, 128 characters at most. A longer one, of somebody else's, is not kept with each of its lines. */
 const KEY_BYTES = 1024
@@ -28,10 +30,11 @@ const KEEP_QUARANTINED = `
  * Keeps what could not be stored, with its bytes and where it came from. Once: a line has one place in the log.
  *
  * @param publish the letters are to go to their topic, too
+ * @returns those that were new; the others were delivered again
  */
-export async function keepDead(client: PoolClient, dead: DeadLine[], publish: boolean): Promise<void> {
-  if (dead.length === 0) return
-  await client.query(KEEP_DEAD, [
+export async function keepDead(client: PoolClient, dead: DeadLine[], publish: boolean): Promise<DeadLine[]> {
+  if (dead.length === 0) return []
+  const kept = await client.query<KeptRow>(KEEP_DEAD, [
     dead.map(({ origin }) => origin.sourceId || null),
     dead.map(({ origin }) => origin.topicPartition.logId),
     dead.map(({ origin }) => origin.topicPartition.topic),
@@ -47,6 +50,24 @@ export async function keepDead(client: PoolClient, dead: DeadLine[], publish: bo
     dead.map(({ origin }) => keyOf(origin.key)),
     publish,
   ])
+  const isNew = new Set(
+    kept.rows.map((row) => placeOf(row.log_id, row.topic, row.topic_partition, row.record_offset, row.line)),
+  )
+  return dead.filter(({ origin: { topicPartition, offset }, line }) =>
+    isNew.has(placeOf(topicPartition.logId, topicPartition.topic, topicPartition.partition, offset, line)),
+  )
+}
+
+interface KeptRow {
+  log_id: string
+  topic: string
+  topic_partition: number
+  record_offset: string
+  line: number
+}
+
+function placeOf(logId: string, topic: string, partition: number, offset: number | string, line: number): string {
+  return JSON.stringify([logId, topic, partition, String(offset), line])
 }
 
 function keyOf(text: string): Buffer | null {
