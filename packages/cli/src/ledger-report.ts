@@ -6,7 +6,7 @@ export function formatVerification(verification: Verification): string {
   const { balanced, from, to, accounts, in_flight, differences, strange_log } = verification
   const right = (title: string) => ({ title, align: 'right' as const })
   const rows = accounts.map(({ account, counted, found }) => [account, grouped(counted), grouped(found), 'rows'])
-  const { counted, log, spools, nowhere } = in_flight
+  const { counted, log, spools, nowhere, silent_spools, twice } = in_flight
   const places = [
     `log ${grouped(log)}`,
     `spools ${grouped(spools)}`,
@@ -17,6 +17,16 @@ export function formatVerification(verification: Verification): string {
     table([{ title: `${from} to ${to}` }, right('in the books'), right('found'), { title: 'where' }], rows),
     ...differences.map(describe),
     ...(nowhere > 0 ? [lost(verification)] : []),
+    ...(silent_spools > 0
+      ? [
+          `${grouped(silent_spools)} of them lay in the spool of a collector that has been silent for more than two minutes: start it.`,
+        ]
+      : []),
+    ...(twice > 0
+      ? [
+          `${grouped(twice)} duplicates are of records that the log has twice: topic partitions were added while Kafka was failing.`,
+        ]
+      : []),
     ...(strange_log === null ? [] : [`Nothing was ever loaded from this log (${strange_log}): is it the right one?`]),
     balanced ? 'The books balance.' : 'The books do NOT balance.',
   ]

@@ -7,7 +7,8 @@ export interface LedgerSnapshot {
   counts: CollectorCount[]
   /** What the view has in flight. */
   inFlight: { day: string; source_id: number; in_flight: number }[]
-  spools: { host: string; events: number; reported_at: Date }[]
+  /** Those that hold something. A collector tells of its spool every half minute at least: silent, it is gone, or its disk. */
+  spools: { host: string; events: number; silent: boolean }[]
   offsetOf(topicPartition: TopicPartition): number | null
   /** Whether anything was ever loaded from a log, and from this one. */
   loadedFrom(logId: string): boolean
@@ -26,7 +27,7 @@ export async function takeSnapshot(pool: Pool, from: string, to: string): Promis
         from,
         to,
       ])
-      const spools = await client.query<{ host: string; events: string; reported_at: Date }>(SELECT_SPOOLS)
+      const spools = await client.query<{ host: string; events: string; silent: boolean }>(SELECT_SPOOLS)
       const offsets = await client.query<OffsetRow>(SELECT_OFFSETS)
       const losses = await client.query<{ open: number }>(SELECT_LOSSES)
       const byName = new Map(
@@ -58,7 +59,8 @@ select day::text, source_id, collector_id, topic_partition, accepted, reached, s
 const SELECT_IN_FLIGHT = `
 select day::text, source_id, in_flight from events_internal.delivery_ledger where day between $1::date and $2::date`
 
-const SELECT_SPOOLS = 'select host, events, reported_at from events_internal.spools where events > 0 order by host'
+const SELECT_SPOOLS = `
+select host, events, reported_at < now() - interval '2 minutes' as silent from events_internal.spools where events > 0 order by host`
 
 const SELECT_OFFSETS = 'select log_id, topic, topic_partition, next_offset from events_internal.consumer_offsets'
 

@@ -44,10 +44,14 @@ export interface Verification {
 interface InFlightFound {
   counted: number
   log: number
-  /** Not in the log, and no more than spools hold by what was told last. */
+  /** Not in the log, and no more than spools hold by what their collectors told in the last two minutes. */
   spools: number
   /** Neither: lost. */
   nowhere: number
+  /** Of those, what spools held whose collectors are silent since. */
+  silent_spools: number
+  /** Settled more often than accepted: records that are in the log twice, in two topic partitions since their number grew. */
+  twice: number
 }
 
 /** What moves from a spool to the log, or is not told yet, is looked for so often before it is called lost. */
@@ -130,14 +134,19 @@ async function findInFlight(pool: Pool, { log, from, to, signal }: VerifyOptions
     createLogger({ name: 'ledger', level: 'silent' }),
   )
   const counts = inFlight.counts()
-  const sum = (of: 'counted' | 'log' | 'unseen') => counts.reduce((total, count) => total + count[of], 0)
-  const told = snapshot.spools.reduce((total, { events }) => total + events, 0)
+  const sum = (of: 'counted' | 'log' | 'unseen' | 'twice') => counts.reduce((total, count) => total + count[of], 0)
+  const told = (isSilent: boolean) =>
+    snapshot.spools.reduce((total, { events, silent }) => total + (silent === isSilent ? events : 0), 0)
   const unseen = sum('unseen')
-  const spools = Math.min(unseen, told)
-  const wrong = counts.filter((count) => count.twice > 0 || (unseen > told && count.unseen > 0))
+  const spools = Math.min(unseen, told(false))
+  const nowhere = unseen - spools
+  const wrong = counts.filter((count) => nowhere > 0 && count.unseen > 0)
   const logId = parts[0]?.topicPartition.logId
   return {
-    in_flight: { counted: sum('counted'), log: sum('log'), spools, nowhere: unseen - spools },
+    in_flight: {
+      ...{ counted: sum('counted'), log: sum('log'), spools, nowhere, twice: sum('twice') },
+      silent_spools: Math.min(nowhere, told(true)),
+    },
     differences: [
       ...wrong.map(({ day, source_id, counted, log }) => ({
         day,

@@ -113,7 +113,7 @@ describe('ledger', () => {
       from: '2026-11-18',
       to: '2026-11-24',
       accounts: [{ account: 'stored', counted: 1090, found: 1088 }],
-      in_flight: { counted: 30, log: 12, spools: 10, nowhere: 8 },
+      in_flight: { counted: 30, log: 12, spools: 10, nowhere: 8, silent_spools: 0, twice: 0 },
       differences: [{ day: '2026-11-24', source_id: 3, account: 'stored', counted: 1090, found: 1088 }],
       open_losses: 2,
       strange_log: 'cluster:topic',
