@@ -69,7 +69,7 @@ async function attackAndCompare(settings: Settings, system: System, report: Repo
   await untilReady(processes.map(({ port }) => port))
   await letters.finish()
   const verdict = await reachVerdict(postgres.pool, traffic.sent)
-  verdict.checks.push(...(await ledger.end()))
+  verdict.checks.push(...(await ledger.end(traffic.sent.acknowledged)))
   const order = new LogOrder(traffic.sent)
   await system.readLog((topicPartition, value) => order.take(topicPartition, value))
   const { sessions, broken: disordered } = order.result()

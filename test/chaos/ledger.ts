@@ -20,8 +20,8 @@ const UNLIKE_ROWS = `
 
 /** The books, looked at all the time and at the end. */
 export interface LedgerWatch {
-  /** Once all is quiet. */
-  end(): Promise<Check[]>
+  /** Once all is quiet. @param acknowledged events that were answered by 202, by the clients' own count */
+  end(acknowledged: number): Promise<Check[]>
 }
 
 export function watchLedger(pool: Pool): LedgerWatch {
@@ -32,12 +32,13 @@ export function watchLedger(pool: Pool): LedgerWatch {
   }
   const timer = setInterval(() => void look(), ASK_MS)
   return {
-    async end() {
+    async end(acknowledged) {
       clearInterval(timer)
       await look()
       return [
         { name: 'ledger out of balance, at any moment', broken: [...broken] },
         { name: 'ledger: in flight or missing when all is quiet', broken: await unsettled(pool) },
+        { name: 'ledger: fewer accepted than acknowledged', broken: await tooFew(pool, acknowledged) },
         { name: 'ledger: other than the rows', broken: await ask(pool, UNLIKE_ROWS) },
       ]
     },
@@ -50,6 +51,15 @@ async function unsettled(pool: Pool): Promise<string[]> {
     const rows = await ask(pool, UNSETTLED)
     if (rows.length === 0 || Date.now() > deadline) return rows
   }
+}
+
+/** The one figure of the books that somebody else has counted: each of those events was accepted once at least. */
+async function tooFew(pool: Pool, acknowledged: number): Promise<string[]> {
+  const { rows } = await pool.query<{ accepted: number }>(
+    'select coalesce(sum(accepted), 0)::int as accepted from events_internal.delivery_ledger',
+  )
+  const { accepted } = rows[0]!
+  return accepted >= acknowledged ? [] : [`${accepted} accepted, ${acknowledged} acknowledged`]
 }
 
 async function ask(pool: Pool, sql: string): Promise<string[]> {
