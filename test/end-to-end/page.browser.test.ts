@@ -53,7 +53,7 @@ describeInBrowser('the page of a running standalone', () => {
     await page.locator('.tail', { hasText: 'BookingConfirmed' }).waitFor()
     const stored = page.locator('.ledger [data-account="stored"] dd')
     await expect.poll(() => stored.textContent(), { timeout: 5000, interval: 20 }).toBe('5')
-    await page.getByText('The books balance').waitFor()
+    await page.getByText('The sums add up').waitFor()
     expect(new URL(page.url()).hash).toBe('')
     await page.close()
   })

@@ -17,7 +17,14 @@ interface AccessFile {
 export async function apiAccess(input: VerbInput): Promise<{ url: string; token: string }> {
   const { env } = input.context
   const file = await readAccess(env)
-  const url = text(input, 'url') ?? env['PLATFORM_EVENTS_URL'] ?? file.content.url
+  const told = text(input, 'url') ?? env['PLATFORM_EVENTS_URL']
+  const url = told ?? file.content.url
+  const { database_url } = file.content
+  if (told === undefined && env['DATABASE_URL'] && database_url !== undefined && env['DATABASE_URL'] !== database_url)
+    throw new CliError(
+      `${file.path} is of another installation than DATABASE_URL: whom to ask?`,
+      'Give --url and --token (or PLATFORM_EVENTS_URL and PLATFORM_EVENTS_TOKEN), or unset DATABASE_URL.',
+    )
   const token = text(input, 'token') ?? env['PLATFORM_EVENTS_TOKEN'] ?? file.content.operator_token
   if (url !== undefined && token !== undefined) return { url: url.replace(/\/+$/, ''), token }
   throw new CliError(`${file.path} does not say where to ask.`, 'Run `npm start` first, or give --url and --token.')

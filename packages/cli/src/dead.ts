@@ -66,6 +66,7 @@ interface Letter {
 interface Answer {
   outcome: string
   message: string | null
+  dead_letter?: { resolution: string | null }
 }
 
 async function list(input: VerbInput): Promise<number> {
@@ -136,7 +137,17 @@ async function lineOf(file: string): Promise<string> {
 async function act(input: VerbInput, ids: string[], action: 'replay' | 'give-up'): Promise<number> {
   const { by, note } = signature(input)
   const body = { ...(by === undefined ? {} : { by }), ...(note === undefined || action === 'replay' ? {} : { note }) }
-  return await askAbout<Answer>(input, ids, (id) => ({ path: `/v1/dead-letters/${id}/${action}`, body }), told)
+  return await askAbout<Answer>(
+    input,
+    ids,
+    (id) => ({ path: `/v1/dead-letters/${id}/${action}`, body }),
+    (id, answer) => {
+      // Resolved before is as good, but not where it was resolved the other way: a script must not take it for stored.
+      const otherWay = (answer.dead_letter?.resolution === 'given_up') !== (action === 'give-up')
+      const { line, done } = told(id, answer)
+      return { line, done: done && !(answer.outcome === 'already_resolved' && otherWay) }
+    },
+  )
 }
 
 function told(id: string, { outcome, message }: Answer): { line: string; done: boolean } {

@@ -47,7 +47,7 @@ const accounts = {
 const books = {
   ledger: [{ day: '2026-11-24', source_id: 3, source: null, ...accounts }],
   totals: accounts,
-  balanced: true,
+  identities_hold: true,
   spools: [
     { host: 'host-1', events: 10, bytes: 4096, reported_at: '2026-11-24T11:59:59.000Z' },
     { host: 'host-2', events: 0, bytes: 0, reported_at: '2026-11-24T11:59:59.000Z' },
@@ -64,7 +64,7 @@ describe('ledger', () => {
     expect(code).toBe(0)
     expect(asked).toEqual(['/v1/ledger?from=2026-11-18'])
     expect(out).toMatch(/^day \(UTC\) +source +received +rejected +accepted +stored +duplicate +dead_lettered/)
-    expect(out).toMatch(/2026-11-24 +source 3 +1,119 +7 +1,112 +1,090 +7 +3 +2 +10 +6 +8\n/)
+    expect(out).toMatch(/2026-11-24 +source 3 +1,119 +7 +1,112 +1,090 +7 +3 +2 +10 +6 +8 +0\n/)
     expect(out).toMatch(/all +1,119 +7 /)
     expect(out).toContain('The identities hold')
     expect(out).toContain('10 in flight')
@@ -75,7 +75,7 @@ describe('ledger', () => {
   })
 
   it('says where they do not hold, what was not counted, and that nothing came', async () => {
-    answer = { ...books, balanced: false, missing_as_of: null }
+    answer = { ...books, identities_hold: false, missing_as_of: null }
     const { out } = await run()
     expect(out).toContain('The identities do NOT hold')
     expect(out).toContain('was not counted yet')
@@ -118,7 +118,7 @@ describe('ledger', () => {
       open_losses: 2,
       strange_log: 'cluster:topic',
     })
-    expect(told).toMatch(/stored +1,090 +1,088 +rows\n/)
+    expect(told).toMatch(/stored +1,090 +1,088 +rows; those deleted are taken off\n/)
     expect(told).toMatch(/in_flight +30 +22 +log 12, spools 10, nowhere 8\n/)
     expect(told).toContain('2026-11-24  source 3  stored: 1,090 in the books, 1,088 found\n')
     expect(told).toContain('8 accepted events are in neither table nor log nor spool: lost. 2 loss events are open')

@@ -33,6 +33,7 @@ const ACCOUNTS = [
   'in_flight',
   'missing',
   'resent',
+  'deleted',
 ] as const
 
 type Accounts = Record<(typeof ACCOUNTS)[number], number>
@@ -41,7 +42,7 @@ type Accounts = Record<(typeof ACCOUNTS)[number], number>
 interface LedgerAnswer {
   ledger: (Accounts & { day: string; source_id: number; source: string | null })[]
   totals: Accounts
-  balanced: boolean
+  identities_hold: boolean
   spools: { host: string; events: number; bytes: number; reported_at: string }[]
   missing_as_of: string | null
   from: string
@@ -72,7 +73,7 @@ async function verify(input: VerbInput): Promise<number> {
   })
   if (input.json) context.out(`${JSON.stringify(verification)}\n`)
   else context.out(formatVerification(verification))
-  return verification.balanced ? 0 : 1
+  return verification.balanced && verification.open_losses === 0 ? 0 : 1
 }
 
 /** What is no day the query side says itself. */
@@ -94,7 +95,7 @@ function isDay(text: string): boolean {
   return /^\d{4}-\d\d-\d\d$/.test(text) && !Number.isNaN(Date.parse(text)) && dayOf(Date.parse(text)) === text
 }
 
-function format({ ledger, totals, balanced, spools, missing_as_of, from, to }: LedgerAnswer): string {
+function format({ ledger, totals, identities_hold, spools, missing_as_of, from, to }: LedgerAnswer): string {
   if (ledger.length === 0) return `Nothing was received from ${from} to ${to}.\n`
   const cells = (accounts: Accounts): string[] => ACCOUNTS.map((account) => grouped(accounts[account]))
   const columns = [
@@ -104,7 +105,7 @@ function format({ ledger, totals, balanced, spools, missing_as_of, from, to }: L
   ]
   const rows = ledger.map((row) => [row.day, row.source ?? `source ${row.source_id}`, ...cells(row)])
   const lines = [
-    balanced
+    identities_hold
       ? 'The identities hold: received = accepted + rejected,'
       : 'The identities do NOT hold, something is settled more often than accepted: received = accepted + rejected,',
     'accepted = stored + duplicate + dead_lettered + quarantined + in_flight.',

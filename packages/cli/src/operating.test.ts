@@ -135,10 +135,17 @@ describe('dead', () => {
     answers = {
       'POST /v1/dead-letters/5/replay': { outcome: 'replayed', message: null },
       'POST /v1/dead-letters/6/replay': { outcome: 'refused', message: 'no' },
-      'POST /v1/dead-letters/5/give-up': { outcome: 'already_resolved', message: null },
+      'POST /v1/dead-letters/5/give-up': {
+        outcome: 'already_resolved',
+        message: null,
+        dead_letter: { resolution: 'given_up' },
+      },
     }
     expect(await run('dead', 'replay', '5', '6')).toMatchObject({ code: 1, out: '5  replayed\n6  refused: no\n' })
     expect(await run('dead', 'give-up', '5', '--note', 'x')).toMatchObject({ code: 0, out: '5  already_resolved\n' })
+    // Given up by somebody: whoever wanted it stored must learn that it is not.
+    answers['POST /v1/dead-letters/5/replay'] = answers['POST /v1/dead-letters/5/give-up']!
+    expect(await run('dead', 'replay', '5')).toMatchObject({ code: 1, out: '5  already_resolved\n' })
     expect(JSON.parse(asked[2]!.body)).toEqual({ note: 'x' })
     expect(await run('dead', 'replay', '9')).toMatchObject({
       code: 1,

@@ -75,6 +75,21 @@ describe('what is not understood', () => {
 })
 
 describe('asking the query side', () => {
+  it('asks nobody where DATABASE_URL and access.json are of two installations', async () => {
+    await writeFile(
+      join(dataDir, 'access.json'),
+      JSON.stringify({ url, operator_token: 'op_x', database_url: 'postgres://laptop/postgres' }),
+    )
+    const elsewhere = { DATA_DIR: dataDir, DATABASE_URL: 'postgres://production/postgres' }
+    expect(await run(['losses'], elsewhere)).toMatchObject({
+      code: 1,
+      err: expect.stringContaining('another installation than DATABASE_URL'),
+    })
+    expect(asked).toEqual([])
+    json({ losses: [] })
+    expect((await run(['losses', '--url', url, '--token', 'op_y'], elsewhere)).code).toBe(0)
+  })
+
   it('counts, as a table and as JSON, with the token of access.json', async () => {
     const body = { counts: [{ event_type: 'SearchStarted', event_count: 1234 }], from: 'a', to: 'b' }
     json(body)

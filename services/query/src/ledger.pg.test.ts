@@ -115,7 +115,7 @@ describe('GET /v1/ledger', () => {
         },
       ],
       totals: { ...ofToday, received: 123, accepted: 116, stored: 94, deleted: 1 },
-      balanced: true,
+      identities_hold: true,
       spools: [{ spool_id: 'spool', host: 'host-1', events: 10, bytes: 4096, reported_at: `${TODAY}T11:59:59.000Z` }],
       missing_as_of: `${TODAY}T11:59:00.000Z`,
       from: '2026-11-18',
@@ -132,13 +132,17 @@ describe('GET /v1/ledger', () => {
     expect(body.ledger.map(({ day }: { day: string }) => day)).toEqual(['2026-11-02', '2026-11-01'])
     expect(body.totals.accepted).toBe(2)
     expect((await ask('?to=2026-11-03')).body.from).toBe('2026-10-28')
-    expect((await ask('?from=2026-11-10')).body).toMatchObject({ ledger: [], balanced: true, missing_as_of: null })
+    expect((await ask('?from=2026-11-10')).body).toMatchObject({
+      ledger: [],
+      identities_hold: true,
+      missing_as_of: null,
+    })
   })
 
   it('says that the books do not balance where more was settled than accepted', async () => {
     await count('2026-11-22', shop, { accepted: 20, stored: 3 })
     await count(TODAY, shop, { accepted: 5, stored: 6 }, NOBODY)
-    expect((await ask()).body).toMatchObject({ balanced: false, totals: { in_flight: 16 } })
+    expect((await ask()).body).toMatchObject({ identities_hold: false, totals: { in_flight: 16 } })
   })
 
   it.each([

@@ -49,7 +49,7 @@ export interface LedgerAnswer {
   ledger: LedgerEntry[]
   totals: LedgerAccounts
   /** Whether the identities hold in every row: nowhere became of more events than were accepted. */
-  balanced: boolean
+  identities_hold: boolean
   spools: SpoolEntry[]
   /** `missing` is as of then; null: never counted. */
   missing_as_of: string | null
@@ -80,7 +80,7 @@ export async function readLedger(pool: Pool, query: unknown, nowMs: number, time
       return {
         ledger,
         totals: totalsOf(ledger),
-        balanced: ledger.every(holds),
+        identities_hold: ledger.every(holds),
         spools: spools.rows.map(toSpool),
         missing_as_of: told.rows[0]?.missing_as_of?.toISOString() ?? null,
         from,

@@ -70,7 +70,7 @@ export const ledger = z.object({
     }),
   ),
   totals: accounts,
-  balanced: z.boolean().describe('Whether the identities hold in every row'),
+  identities_hold: z.boolean().describe('Whether the identities hold in every row'),
   spools: z.array(z.object({ spool_id: z.string(), host: z.string(), events: count, bytes: count, reported_at: time })),
   missing_as_of: time.nullable(),
   from: z.iso.date(),

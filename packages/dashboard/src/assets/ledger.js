@@ -4,7 +4,7 @@ import { currentLanguage, onLanguage, text } from './text.js'
 const WAY = ['received', 'accepted', 'stored']
 const REST = ['duplicate', 'dead_lettered', 'quarantined', 'in_flight', 'missing']
 
-/** Of today, what came in and what became of it, and whether the books balance. Hidden until the first answer. */
+/** Of today, what came in and what became of it, and whether the sums are equal. Hidden until the first answer. */
 export function ledger() {
   const title = el('h2', { id: 'ledger-title' })
   const hint = el('p', { class: 'hint' })
@@ -24,11 +24,11 @@ export function ledger() {
     title.textContent = words.ledger
     hint.textContent = words.ledgerHint
     if (shown === null) return
-    const { balanced, sums } = shown
-    const said = balanced ? words.balanced : words.notBalanced
+    const { holds, sums } = shown
+    const said = holds ? words.identitiesHold : words.identitiesBroken
     // Said once: a status that is written anew is read out anew.
     if (verdict.textContent !== said) verdict.replaceChildren(el('i'), said)
-    element.dataset.balanced = String(balanced)
+    element.dataset.balanced = String(holds)
     const cell = (account) =>
       el(
         'div',
@@ -48,7 +48,7 @@ export function ledger() {
       const today = answer.ledger.filter(({ day }) => day === answer.to)
       const sum = (account) => today.reduce((total, row) => total + row[account], 0)
       const sums = Object.fromEntries([...WAY, ...REST, 'rejected'].map((account) => [account, sum(account)]))
-      shown = { balanced: answer.balanced, sums }
+      shown = { holds: answer.identities_hold, sums }
       element.hidden = false
       render()
     },

@@ -75,8 +75,8 @@ const ENGLISH = {
   countsHint: 'Last 30 days',
   ledger: 'Ledger',
   ledgerHint: 'Today (UTC), all sources',
-  balanced: 'The books balance',
-  notBalanced: 'The books do not balance',
+  identitiesHold: 'The sums add up',
+  identitiesBroken: 'The sums do not add up',
   rejected: (count) => `${count} rejected`,
   accounts: {
     received: 'Received',
@@ -173,8 +173,8 @@ const SPANISH = {
   countsHint: 'Últimos 30 días',
   ledger: 'Libro de entregas',
   ledgerHint: 'Hoy (UTC), todas las fuentes',
-  balanced: 'Las cuentas cuadran',
-  notBalanced: 'Las cuentas no cuadran',
+  identitiesHold: 'Las sumas cuadran',
+  identitiesBroken: 'Las sumas no cuadran',
   rejected: (count) => `${count} rechazados`,
   accounts: {
     received: 'Recibidos',
