@@ -188,6 +188,7 @@ it(
     expect(performance.now() - killed).toBeLessThan(40_000)
     // What it took is there a second time.
     expect(await cluster.size(topic)).toBeGreaterThan(events.length)
+    await cluster.startAll()
     await expectOrder(consumed, events)
   },
   LONG,
