@@ -83,9 +83,11 @@ export function createMissingCount(options: MissingCountOptions): MissingCount {
     async stop() {
       isStopping = true
       clearTimeout(timer)
-      if (counting === undefined) return
+      // Held here: it may end by itself while its cancellation is under way.
+      const underWay = counting
+      if (underWay === undefined) return
       if (pid !== undefined) await pool.query('select pg_cancel_backend($1)', [pid]).catch(() => undefined)
-      await counting.catch(() => undefined)
+      await underWay.catch(() => undefined)
     },
   }
 }
