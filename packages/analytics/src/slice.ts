@@ -1,0 +1,36 @@
+/**
+ * The events of one UTC day as columns, sorted by (actor number, created_at, id): what walks read, whether it was stored as a
+ * segment when the day closed or made from raw rows just now. Typed arrays, which may lie over shared memory.
+ */
+export interface DaySlice {
+  /** Days since 1970-01-01, UTC. */
+  day: number
+  rows: number
+  /** The event type of each code in `typeCodes`. */
+  types: string[]
+  /** The distinct actor numbers of the day, ascending; 0, which comes first, has the events without an actor. */
+  actorNos: Uint32Array
+  /** Where the rows of each actor of `actorNos` end, exclusive; they begin where the actor's before it end. */
+  actorEnds: Uint32Array
+  /** Milliseconds since the day began. */
+  ms: Uint32Array
+  /** Microseconds beside `ms`, 0 to 999. */
+  us: Uint16Array
+  /** Index into `types`. */
+  typeCodes: Uint8Array | Uint16Array
+  /** By property name; only those that somebody asked for. */
+  columns: Map<string, PropertyColumn>
+}
+
+/** One top-level property of a day's events. */
+export interface PropertyColumn {
+  /** The JSON text of each distinct value, as Postgres prints jsonb; code 1 is the first, and code 0 is "absent". */
+  values: string[]
+  /** A code for each row of the slice. */
+  codes: Uint8Array | Uint16Array | Uint32Array
+}
+
+/** The name under which `source_id` is a column like any property, which no property can have: a JSON number per row. */
+export const SOURCE_COLUMN = '$source'
+
+export const DAY_MICROS = 86_400_000_000
