@@ -1,5 +1,6 @@
 export { BinaryCopy } from './binary-copy.ts'
 export { copyIn } from './copy-in.ts'
+export { copyOut } from './copy-out.ts'
 export { type EmbeddedPostgres, type EmbeddedPostgresOptions, startEmbeddedPostgres } from './embedded.ts'
 export type { PostgresBinaries } from './embedded-binaries.ts'
 export { EmbeddedPostgresError } from './embedded-error.ts'
