@@ -1,0 +1,26 @@
+/**
+ * How a reader begins: everything is read in this one transaction. The lock comes before the first snapshot, so that no day is dropped or truncated
+ * behind the snapshot's back (neither is seen by MVCC), and keeps off nobody but those who want to do that.
+ */
+export const BEGIN_READING = `
+begin isolation level repeatable read read only;
+lock table public.platform_events in access share mode`
+
+/**
+ * Days [$1, $2] whose segment may be used, with the number of rows that came since: day text, version text, row_count int, actor_count int,
+ * all_properties boolean, late_rows int. All other days are read raw.
+ */
+export const SELECT_USABLE_DAYS = `
+select day::text, version::text, row_count, actor_count, all_properties, late_rows::int
+  from events_internal.usable_segments
+ where day between $1::date and $2::date
+ order by day`
+
+/**
+ * The rows that came since, of days $1 (date[]): to be merged into the day's slice, which has none of them. Columns as in platform_events. One that
+ * is of the same actor and microsecond as a row of the slice cannot be ordered beside it (the slice has no ids): then read the day raw.
+ */
+export const SELECT_LATE_ROWS = `
+select e.*
+  from (select distinct c.created_at, c.event_id from events_internal.segment_changes c where c.day = any($1::date[])) c
+  join public.platform_events e on e.created_at = c.created_at and e.id = c.event_id`
