@@ -11,7 +11,7 @@ export function sessionUsers(all: readonly OracleEvent[]): Map<string, string> {
 }
 
 /** The event's own user, else its session's user, else the session itself, else nobody. */
-function actorOf(event: OracleEvent, users: ReadonlyMap<string, string>): string | null {
+export function actorOf(event: OracleEvent, users: ReadonlyMap<string, string>): string | null {
   if (event.userId !== null) return `user:${event.userId}`
   if (event.sessionId === null) return null
   const user = users.get(event.sessionId)

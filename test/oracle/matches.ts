@@ -20,7 +20,7 @@ export function matches(event: OracleEvent, match: OracleMatch): boolean {
 }
 
 /** Whether a filter holds for an event. The property is a top-level key, taken literally. */
-function holds(event: OracleEvent, filter: OracleFilter): boolean {
+export function holds(event: OracleEvent, filter: OracleFilter): boolean {
   const { op, value } = filter
   const found: unknown = Object.hasOwn(event.properties, filter.property)
     ? JSON.parse(event.properties[filter.property]!)

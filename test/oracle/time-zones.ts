@@ -4,7 +4,7 @@ const formats = new Map<string, Intl.DateTimeFormat>()
 const offsets = new Map<string, number>()
 
 /** How far a zone's clocks are ahead of UTC at an instant, microseconds; asked of Intl, once per quarter of an hour. */
-export function offsetAt(timeZone: string, micros: number): number {
+function offsetAt(timeZone: string, micros: number): number {
   const quarter = Math.floor(micros / QUARTER) * QUARTER
   const key = `${timeZone} ${quarter}`
   const known = offsets.get(key)
