@@ -5,6 +5,7 @@ import type { DeadStreak } from './dead-streak.ts'
 import { withoutKnownIds } from './dedupe-by-id.ts'
 import { countDelivery } from './delivery-counts.ts'
 import type { DeadLine } from './event-row.ts'
+import { markLateEvents } from './late-events.ts'
 import { advanceOffsets, lockOffsets } from './offsets.ts'
 import type { PreparedBatch } from './prepared-batch.ts'
 import { addToRollup } from './rollup.ts'
@@ -84,6 +85,7 @@ async function loadInto(
   const fresh = await withoutKnownIds(client, rowsById)
   const byId = fresh.length > 0 ? await storeRows(client, rowsOfArray(fresh), storeOptions) : NOTHING
   const stored = byId.stored.length > 0 ? [...byKey.stored, ...byId.stored] : byKey.stored
+  await markLateEvents(client, stored)
   const noEvents = batches.flatMap((prepared) => prepared.dead)
   if (stored.length === 0) for (const line of noEvents) options.streak.dead(line)
 

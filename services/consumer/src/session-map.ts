@@ -58,7 +58,7 @@ function isEarlier(a: EventRow, b: EventRow): boolean {
 }
 
 /** Microseconds since 1970 as text that Postgres reads. */
-function isoMicros(micros: number): string {
+export function isoMicros(micros: number): string {
   const ms = Math.floor(micros / 1000)
   return `${new Date(ms).toISOString().slice(0, -1)}${String(micros - ms * 1000).padStart(3, '0')}Z`
 }
