@@ -30,8 +30,7 @@ export function makeFunnel(form: Form, world: World, choices: Choices): OracleFu
   }
   if (form === 'session' || form === 'property') {
     funnel.mode = choices.oneOf(['ordered', 'ordered', 'strict', 'strict_order', 'unordered'])
-    funnel.unit =
-      form === 'session' ? 'session' : { property: choices.oneOf(['order', 'order', 'order', 'kind', "o'k"]) }
+    funnel.unit = form === 'session' ? 'session' : { property: choices.chance(0.95) ? 'order' : 'absent' }
   }
   if (form === 'exclusions' || (form === 'optional' && choices.chance(0.5)))
     funnel.exclude = Array.from({ length: choices.whole(1, 2) }, () => makeExclusion(funnel.steps, choices))
