@@ -97,6 +97,11 @@ export const REQUEST_ERRORS = {
     retryable: true,
     help: 'Postgres does not answer. Ask again after Retry-After seconds.',
   },
+  overloaded: {
+    status: 503,
+    retryable: true,
+    help: 'More questions are asked than can be answered. Ask again after Retry-After seconds.',
+  },
   query_timeout: {
     status: 504,
     retryable: false,

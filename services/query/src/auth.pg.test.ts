@@ -75,7 +75,10 @@ describe('bearers', () => {
   })
 
   it('guards the funnel and the tail alike', async () => {
-    expect((await app.inject({ method: 'POST', url: '/v1/funnel', payload: { steps: ['a'] } })).statusCode).toBe(401)
+    expect(
+      (await app.inject({ method: 'POST', url: '/v1/funnel', payload: { steps: ['a', 'b'], unknown_types: 'allow' } }))
+        .statusCode,
+    ).toBe(401)
     expect((await app.inject({ url: '/v1/events/tail' })).statusCode).toBe(401)
   })
 
@@ -139,7 +142,7 @@ describe('the session cookie', () => {
       method: 'POST',
       url: '/v1/funnel',
       headers: { cookie: value, host: 'localhost', ...headers },
-      payload: { steps: ['SearchStarted'] },
+      payload: { steps: ['a', 'b'], unknown_types: 'allow' },
     })
     expect(answer.statusCode).toBe(status)
     if (status === 403) expect(answer.json().code).toBe('cross_origin')

@@ -1,9 +1,9 @@
 import { wireBatchSchema, wireEventSchema } from '@platform-events/contracts/wire-schema'
 import { z } from 'zod'
+import { ANALYSES } from './analysis/analyses.ts'
 import { countsQuery } from './counts.ts'
 import { givingUp, mending, replaying } from './dead-letter-actions.ts'
 import { deadLettersQuery } from './dead-letters.ts'
-import { funnelRequest } from './funnel.ts'
 import { ledgerQuery } from './ledger.ts'
 import { acknowledgement, lossesQuery } from './losses.ts'
 import { deadLetter, deadLetterAnswer, deadLetters, ledger, loss } from './openapi-operator-shapes.ts'
@@ -26,16 +26,6 @@ const counts = z.object({
   counts: z.array(z.object({ event_type: z.string(), event_count: count })),
   from: time,
   to: time,
-})
-
-const rate = z.number().min(0).nullable()
-const funnel = z.object({
-  steps: z.array(
-    z.object({ step: count, event_type: z.string(), actors: count, from_previous: rate, from_first: rate }),
-  ),
-  from: time,
-  to: time,
-  window: z.string(),
 })
 
 const tailEvent = z.object({
@@ -64,8 +54,8 @@ export const SHAPES = {
   IngestAnswer: schemaOf(ingested),
   CountsQuery: schemaOf(countsQuery),
   Counts: schemaOf(counts),
-  FunnelRequest: schemaOf(funnelRequest),
-  Funnel: schemaOf(funnel),
+  FunnelRequest: schemaOf(ANALYSES[0]!.request),
+  Funnel: schemaOf(ANALYSES[0]!.answer),
   TailQuery: schemaOf(tailQuery),
   TailEvent: schemaOf(tailEvent),
   Health: schemaOf(health),

@@ -54,12 +54,23 @@ function asRequestError(error: unknown): unknown {
   if (error instanceof RequestError) return error
   const sqlstate = sqlstateOf(error)
   if (sqlstate === '57014') return new RequestError('query_timeout', 'This query took too long.', { cause: error })
+  // Our own functions refuse so what cannot be asked; what they say is for the asker.
+  if (sqlstate === '22023') return new RequestError('invalid_query', refusal(error as Refusal), { cause: error })
   // Class 22: data exceptions, such as a time outside of what Postgres can hold.
   if (sqlstate?.startsWith('22'))
     return new RequestError('invalid_query', 'Postgres cannot hold a value of this request.', { cause: error })
   if (sqlstate === undefined ? isConnectionError(error) : UNAVAILABLE.has(sqlstate.slice(0, 2)))
     return unavailable(error)
   return error
+}
+
+interface Refusal {
+  message: string
+  hint?: string
+}
+
+function refusal({ message, hint }: Refusal): string {
+  return hint === undefined ? message : `${message}. ${hint}`
 }
 
 /** node-postgres's own errors have no SQLSTATE: the socket's codes, or a plain Error where the connection ended. */

@@ -71,7 +71,11 @@ describe('GET /v1/counts', () => {
 
 describe('POST /v1/funnel', () => {
   it.each(['application/json', 'text/plain', 'application/x-www-form-urlencoded'])('reads %s as JSON', async (type) => {
-    const sent = { method: 'POST' as const, url: '/v1/funnel', payload: '{"steps":["a"]}' }
+    const sent = {
+      method: 'POST' as const,
+      url: '/v1/funnel',
+      payload: '{"steps":["SearchStarted","BookingConfirmed"]}',
+    }
     expect((await app.inject({ ...sent, headers: { ...headers, 'content-type': type } })).statusCode).toBe(200)
     const noise = await app.inject({ ...sent, payload: 'steps=a', headers: { ...headers, 'content-type': type } })
     expect([noise.statusCode, noise.json().code]).toEqual([400, 'invalid_json'])
@@ -83,12 +87,14 @@ describe('POST /v1/funnel', () => {
     const { steps, window } = answer.json()
     expect(window).toBe('P7D')
     expect(steps.map((step: { actors: number }) => step.actors)).toEqual([3, 1, 1])
-    expect(steps[1]).toEqual({
+    expect(steps[1]).toMatchObject({
       step: 2,
       event_type: 'ProfessionalViewed',
       actors: 1,
-      from_previous: expect.closeTo(1 / 3, 4),
-      from_first: expect.closeTo(1 / 3, 4),
+      dropped: 2,
+      from_previous: 0.333333,
+      from_first: 0.333333,
+      time_from_previous: { p50: 600, p75: 600, p90: 600 },
     })
   })
 
@@ -106,17 +112,32 @@ describe('POST /v1/funnel', () => {
 
   it.each([
     [{}, /steps/],
-    [{ steps: [] }, /at least one step/],
-    [{ steps: Array(11).fill('a') }, /at most 10/],
-    [{ steps: [''] }, /steps.0: a step is an event type/],
-    [{ steps: ['a\0'] }, /steps.0/],
-    [{ steps: ['a'], window: '7 days' }, /window: wants an ISO 8601 duration/],
-    [{ steps: ['a'], window: 'P0D' }, /window: must be longer than nothing/],
-    [{ steps: ['a'], mode: 'strict' }, /mode: only "ordered" is built yet/],
-    [{ steps: ['a'], breakdown: 'city' }, /not built yet, comes later: breakdown/],
-    [{ steps: ['a', { event_type: 'b', where: [] }] }, /comes later: steps.1.where/],
-    [{ steps: ['a'], widow: 'P7D' }, /unknown fields: widow/],
-    [{ steps: ['a'], from: '0000-01-01' }, /Postgres cannot hold a value/],
+    [{ steps: [] }, /at least two steps/],
+    [{ steps: ['a'] }, /at least two steps; \/v1\/counts counts one event/],
+    [{ steps: Array(21).fill('a') }, /at most 20/],
+    [{ steps: ['', 'a'] }, /steps.0: an event type has 1 to 128 characters/],
+    [{ steps: [7, 'a'] }, /steps.0: a step is an event type, or/],
+    [{ steps: ['a\0', 'a'] }, /steps.0/],
+    [{ steps: ['a', { event_type: 'b', event_types: ['c'] }] }, /steps.1: wants either event_type or event_types/],
+    [{ steps: ['a', { event_type: 'b', were: [] }] }, /steps.1 has unknown fields: were/],
+    [
+      { steps: ['a', { event_type: 'b', where: [{ property: 'x', op: '~', value: 1 }] }] },
+      /where.0.op: an op is one of/,
+    ],
+    [{ steps: ['a', 'b'], window: '7 days' }, /window: wants an ISO 8601 duration/],
+    [{ steps: ['a', 'b'], window: 'P0D' }, /window: must be longer than nothing/],
+    [{ steps: ['a', 'b'], window: 'P10Y' }, /window: at most 366 days/],
+    [{ steps: ['a', 'b'], mode: 'loose' }, /mode: wants "ordered"/],
+    [{ steps: ['a', 'b'], unit: 'user' }, /unit: wants "actor"/],
+    [{ steps: ['a', 'b'], breakdown: 'city' }, /breakdown: wants/],
+    [{ steps: ['a', 'b'], breakdown: { property: 'city', at: 3 } }, /breakdown.at: this funnel has 2 steps/],
+    [{ steps: ['a', 'b'], trend: { unit: 'day', time_zone: '+05' } }, /trend.time_zone: wants the name/],
+    [{ steps: ['a', 'b'], exclude: [{ event_type: 'c', after: 2, before: 2 }] }, /exclude: wants/],
+    [{ steps: ['a', 'b'], exclude: [{ event_type: 'c' }], mode: 'strict' }, /want mode "ordered"/],
+    [{ steps: [{ event_type: 'a', optional: true }, 'b'] }, /cannot be optional/],
+    [{ steps: ['a', 'b'], widow: 'P7D' }, /unknown fields: widow/],
+    [{ steps: ['a', 'b'], from: '0000-01-01' }, /from: no time of the years 1 to 9999/],
+    [{ steps: ['SerchStarted', 'b'] }, /no event of type SerchStarted has ever come; did you mean SearchStarted\?/],
   ])('refuses %j', async (body, message) => {
     const answer = await funnel(body)
     expect(answer.statusCode).toBe(400)

@@ -1,17 +1,22 @@
 import { randomBytes } from 'node:crypto'
+import { availableParallelism } from 'node:os'
 import type { Pool } from '@platform-events/postgres'
 import type { Logger, Registry, VerifyPlatformJwt } from '@platform-events/runtime'
 import type { FastifyInstance, FastifyPluginAsync } from 'fastify'
+import { ANALYSES } from './analysis/analyses.ts'
+import { analysisRoutes } from './analysis/routes.ts'
+import { askerQueue } from './asker-queue.ts'
 import { createAuthenticator } from './auth.ts'
 import { countEvents } from './counts.ts'
-import { askFunnel } from './funnel.ts'
 import { ledgerMetrics } from './ledger-metrics.ts'
 import { queryMetrics } from './metrics.ts'
 import { OPENAPI } from './openapi.ts'
 import { ledgerRoute, operatorRoutes } from './operator-routes.ts'
 import { sessionRoutes } from './session.ts'
+import { segmentCache } from './slices/segment-cache.ts'
 import { createTail } from './tail.ts'
 import { tailRoute } from './tail-route.ts'
+import { walkPool } from './walk/pool.ts'
 
 export interface QueryOptions {
   pool: Pool
@@ -24,6 +29,12 @@ export interface QueryOptions {
   sessionKey?: Uint8Array
   /** How many may follow the live tail at once; 200 unless told. */
   maxTailSubscribers?: number
+  /** How many analyses are answered at once; by default one less than the pool has connections, and 4 at most. */
+  analysesAtOnce?: number
+  /** Worker threads that walk; as many as there are cores, and 2 at most, unless told. */
+  walkThreads?: number
+  /** What decoded closed days may take, in bytes; 256 MiB unless told. */
+  segmentCacheBytes?: number
 }
 
 /** As the collector does: what `curl -d` sends without a header is JSON too. */
@@ -32,11 +43,13 @@ function readAnythingAsJson(app: FastifyInstance): void {
   app.addContentTypeParser('*', { parseAs: 'string' }, app.getDefaultJsonParser('ignore', 'ignore'))
 }
 
-const FUNNEL_BODY_BYTES = 64 * 1024
+/** 50 analysts who ask at once all get their answer. */
+const MAX_WAITING = 200
+const MAX_WAIT_MS = 20_000
 
 /**
- * The paths that answer questions: /v1/counts, /v1/funnel, /v1/events/tail, /v1/session and /openapi.json.
- * The first three want an operator token, the JWT of an admin, or the cookie that /v1/session makes of an operator token.
+ * The paths that answer questions: /v1/counts, those of the analyses, /v1/events/tail, /v1/session and /openapi.json.
+ * All but the last two want an operator token, the JWT of an admin, or the cookie that /v1/session makes of an operator token.
  * What operators see and do about loss events, dead letters and the ledger is in operator-routes.ts.
  */
 export function queryRoutes(options: QueryOptions): FastifyPluginAsync {
@@ -48,6 +61,16 @@ export function queryRoutes(options: QueryOptions): FastifyPluginAsync {
     ledgerMetrics(options.metrics, pool, clock)
     const authenticator = createAuthenticator({ pool, verifyJwt: options.verifyJwt, clock, sessionKey })
     const tail = createTail({ pool, logger, clock, metrics, maxSubscribers: options.maxTailSubscribers })
+    const walks = walkPool(options.walkThreads ?? Math.min(2, availableParallelism()), logger)
+    const cache = segmentCache(options.segmentCacheBytes ?? 256 * 1024 ** 2)
+    const queue = askerQueue({
+      slots: options.analysesAtOnce ?? Math.max(1, Math.min(4, pool.options.max - 1)),
+      maxWaiting: MAX_WAITING,
+      maxWaitMs: MAX_WAIT_MS,
+    })
+    // Not for who only injects.
+    app.addHook('onListen', async () => walks.start())
+    app.addHook('onClose', () => walks.stop())
     // Open streams would hold up app.close() for ever.
     app.addHook('preClose', () => tail.close())
 
@@ -65,9 +88,7 @@ export function queryRoutes(options: QueryOptions): FastifyPluginAsync {
         reply.header('cache-control', 'no-store')
       })
       guarded.get('/v1/counts', (request) => metrics.timed('counts', () => countEvents(pool, request.query, clock())))
-      guarded.post('/v1/funnel', { bodyLimit: FUNNEL_BODY_BYTES }, (request) =>
-        metrics.timed('funnel', () => askFunnel(pool, request.body, clock())),
-      )
+      await guarded.register(analysisRoutes(ANALYSES, { pool, queue, walks, cache, metrics, clock }))
       guarded.get('/v1/events/tail', tailRoute(tail))
     })
   }

@@ -1,0 +1,138 @@
+import { Worker } from 'node:worker_threads'
+import type { DaySlice } from '@platform-events/analytics'
+import type { Logger } from '@platform-events/runtime'
+import { CANCELLED, type FromWorker, type Parts, type ToWorker } from './messages.ts'
+import { partsOf, workersFor } from './parts.ts'
+import type { WalkAnswer, WalkQuestion } from './questions.ts'
+
+export interface WalkPool {
+  /** Makes the workers, so that the first question need not wait for them (they take 0.1 to 0.4 s to read their code). */
+  start(): void
+  /**
+   * Walks the slices in worker threads: the loop that answers requests never waits for it.
+   *
+   * @throws the signal's reason once it is aborted; Error if a worker died over it, which others survive
+   */
+  walk<Q extends WalkQuestion>(question: Q, slices: DaySlice[], signal?: AbortSignal): Promise<WalkAnswer<Q>>
+  /** Ends the workers, and what they walk. */
+  stop(): Promise<void>
+}
+
+interface Task {
+  message: ToWorker
+  resolve(value: unknown): void
+  reject(error: unknown): void
+}
+
+interface Seat {
+  worker: Worker | undefined
+  task: Task | undefined
+}
+
+/** After so long a worker that was told to stop is ended. A part of a walk takes milliseconds. */
+const STUBBORN_MS = 5000
+
+/** @param threads how many workers; each is made when it is needed, and again after it died */
+export function walkPool(threads: number, logger: Logger): WalkPool {
+  const seats: Seat[] = Array.from({ length: threads }, () => ({ worker: undefined, task: undefined }))
+  const waiting: Task[] = []
+  let lastTaskId = 0
+  let stopped = false
+
+  function spawn(seat: Seat): Worker {
+    const worker = new Worker(new URL('./worker.mjs', import.meta.url), { execArgv: [], name: 'walk' })
+    // A service that is done does not wait for them.
+    worker.unref()
+    seat.worker = worker
+    worker.on('message', (message: FromWorker) => {
+      const { task } = seat
+      if (task?.message.taskId !== message.taskId) return
+      seat.task = undefined
+      if (message.ok) task.resolve(message.value)
+      else task.reject(Object.assign(new Error(`a walk failed: ${message.message}`), { stack: message.stack }))
+      hand()
+    })
+    worker.on('error', (err) => logger.error({ err }, 'a walk worker died'))
+    worker.on('exit', () => {
+      if (seat.worker !== worker) return
+      const { task } = seat
+      seat.worker = undefined
+      seat.task = undefined
+      task?.reject(new Error('a walk worker died over this question'))
+      hand()
+    })
+    return worker
+  }
+
+  /** Gives what waits to who is free, in the order of asking. */
+  function hand(): void {
+    for (const seat of seats) {
+      if (stopped || waiting.length === 0) return
+      if (seat.task !== undefined) continue
+      seat.task = waiting.shift()!
+      const worker = seat.worker ?? spawn(seat)
+      worker.postMessage(seat.task.message)
+    }
+  }
+
+  function perform(message: ToWorker, first: boolean): Promise<unknown> {
+    if (stopped) throw new Error('the walk workers are stopped')
+    return new Promise((resolve, reject) => {
+      const task = { message, resolve, reject }
+      if (first) waiting.unshift(task)
+      else waiting.push(task)
+      hand()
+    })
+  }
+
+  function cancel(parts: Parts, reason: unknown): void {
+    Atomics.store(parts.next, 0, CANCELLED)
+    const mine = (task: Task | undefined) => task?.message.kind === 'tally' && task.message.parts === parts
+    for (const task of waiting.filter(mine)) {
+      waiting.splice(waiting.indexOf(task), 1)
+      task.reject(reason)
+    }
+    for (const seat of seats.filter(({ task }) => mine(task))) {
+      const { task, worker } = seat
+      task!.reject(reason)
+      const stubborn = setTimeout(() => {
+        if (seat.task === task) void worker?.terminate()
+      }, STUBBORN_MS)
+      stubborn.unref()
+    }
+  }
+
+  return {
+    start() {
+      for (const seat of seats) seat.worker ?? spawn(seat)
+    },
+    async walk(question, slices, signal) {
+      signal?.throwIfAborted()
+      const parts = partsOf(slices)
+      const abort = (): void => cancel(parts, signal?.reason)
+      signal?.addEventListener('abort', abort)
+      try {
+        const tallies = await Promise.all(
+          Array.from({ length: workersFor(slices, threads) }, () => {
+            lastTaskId += 1
+            return perform({ taskId: lastTaskId, kind: 'tally', question, slices, parts }, false)
+          }),
+        )
+        signal?.throwIfAborted()
+        lastTaskId += 1
+        const answer = await perform({ taskId: lastTaskId, kind: 'finish', question, tallies }, true)
+        return answer as WalkAnswer<typeof question>
+      } catch (error) {
+        Atomics.store(parts.next, 0, CANCELLED)
+        throw error
+      } finally {
+        signal?.removeEventListener('abort', abort)
+      }
+    },
+    async stop() {
+      stopped = true
+      for (const task of waiting.splice(0)) task.reject(new Error('the walk workers are stopped'))
+      await Promise.all(seats.map(({ worker }) => worker?.terminate()))
+    },
+  }
+}
