@@ -4,7 +4,11 @@ import { type ActorRange, EVERY_ACTOR, type GatheredRows, gatherActors, locateRo
 import { fillOptionalSteps } from './optional-steps.ts'
 import type { DaySlice } from './slice.ts'
 import type { Walk } from './walk.ts'
-import { simpleOrderedWalk } from './walk-ordered.ts'
+import { orderedWalk } from './walk-ordered.ts'
+import { simpleOrderedWalk } from './walk-ordered-simple.ts'
+import { strictWalk } from './walk-strict.ts'
+import { strictOrderWalk } from './walk-strict-order.ts'
+import { unorderedWalk } from './walk-unordered.ts'
 
 /** A unit that entered the funnel. The walk uses one object for all: take what you need before you return. */
 export interface FunnelUnit {
@@ -78,7 +82,15 @@ export function funnelChains(slices: DaySlice[], definition: FunnelDefinition, r
   return chains
 }
 
-function walkOf({ links, windowMicros }: FunnelPlan, { mode }: FunnelDefinition, chain: Int32Array): Walk {
-  if (mode !== 'ordered') throw new RangeError(`mode ${mode} is not there yet`)
-  return simpleOrderedWalk(links, windowMicros, chain)
+function walkOf(plan: FunnelPlan, { mode }: FunnelDefinition, chain: Int32Array): Walk {
+  switch (mode) {
+    case 'ordered':
+      return plan.ambiguous || plan.exclusions.length > 0 ? orderedWalk(plan, chain) : simpleOrderedWalk(plan, chain)
+    case 'strict':
+      return strictWalk(plan, chain)
+    case 'strict_order':
+      return strictOrderWalk(plan, chain)
+    case 'unordered':
+      return unorderedWalk(plan, chain)
+  }
 }

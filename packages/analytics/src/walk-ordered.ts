@@ -1,49 +1,117 @@
+import { isBetter } from './chain-order.ts'
+import type { FunnelPlan } from './funnel-plan.ts'
 import type { GatheredRows } from './gather.ts'
-import type { Walk } from './walk.ts'
+import { InstantMatching } from './instant-matching.ts'
+import { NEVER, type Walk } from './walk.ts'
 
 /**
- * Mode ordered where no row can stand for two links and nothing is excluded: the common funnel.
+ * Mode ordered in full: rows that may stand for several links, and exclusions.
  *
- * For each link k it keeps the chain with the latest start that has come to k: a later start is never worse, whatever follows. On an
- * equal start the chain that was there first stays: its times are the lesser ones. Links of one microsecond count in whichever order
- * serves, so its rows are taken link by link.
+ * As in the simple walk each link keeps the best chain that has come to it. Rows of one instant are taken together: a chain that stood
+ * at link j - 1 before it comes to k within it if the links j to k can have a row each. An exclusion's row ends the chains that stand
+ * between its steps, unless the earlier step is of the same instant; it does not hinder links of its own instant, as it would have to
+ * lie strictly before them. What ends is the standing, never a level that was reached.
  */
-export function simpleOrderedWalk(links: number, windowMicros: number, chain: Int32Array): Walk {
-  const mask = (1 << links) - 1
-  const starts = new Float64Array(links)
-  // The chain that stands at link k: places[k * links] to places[k * links + k].
-  const places = new Int32Array(links * links)
+export function orderedWalk(plan: FunnelPlan, chain: Int32Array): Walk {
+  const walk = new OrderedWalk(plan, chain)
+  return (rows, begin, end) => walk.walk(rows, begin, end)
+}
 
-  return (rows: GatheredRows, begin: number, end: number): number => {
-    const { micros, tags } = rows
-    let level = 0
-    let instant = begin
-    for (let i = begin; i < end; i = instant) {
-      const time = micros[i]!
-      instant = i + 1
-      let bits = tags[i]! & mask
-      while (instant < end && micros[instant] === time) bits |= tags[instant++]! & mask
-      while (bits !== 0) {
-        const link = 31 - Math.clz32(bits & -bits)
-        bits &= bits - 1
-        if (link > level) break
-        let start = time
-        if (link > 0) {
-          start = starts[link - 1]!
-          if (time - start > windowMicros || (link < level && start === starts[link])) continue
-        }
-        let place = i
-        while (((tags[place]! >> link) & 1) === 0) place++
-        starts[link] = start
-        const to = link * links
-        for (let k = 0, from = to - links; k < link; k++) places[to + k] = places[from + k]!
-        places[to + link] = place
-        if (link < level) continue
-        level++
-        for (let k = 0; k <= link; k++) chain[k] = places[to + k]!
-        if (level === links) return level
-      }
+class OrderedWalk {
+  readonly #plan: FunnelPlan
+  readonly #links: number
+  readonly #chain: Int32Array
+  /** Of the chain that stands at each link, NEVER where there is none. */
+  readonly #starts: Float64Array
+  /** The chain that stands at link k: from k * links on, k + 1 places. */
+  readonly #places: Int32Array
+  readonly #matching: InstantMatching
+  /** A chain to one link through this instant; the best of them; the best of those that this instant's exclusions leave standing. */
+  readonly #candidate: Int32Array
+  readonly #best: Int32Array
+  readonly #lasting: Int32Array
+  #micros: Float64Array = new Float64Array(0)
+  #level = 0
+
+  constructor(plan: FunnelPlan, chain: Int32Array) {
+    this.#plan = plan
+    this.#links = plan.links
+    this.#chain = chain
+    this.#starts = new Float64Array(plan.links)
+    this.#places = new Int32Array(plan.links * plan.links)
+    this.#matching = new InstantMatching(plan.links)
+    this.#candidate = new Int32Array(plan.links)
+    this.#best = new Int32Array(plan.links)
+    this.#lasting = new Int32Array(plan.links)
+  }
+
+  walk({ micros, tags }: GatheredRows, begin: number, end: number): number {
+    this.#micros = micros
+    this.#starts.fill(NEVER)
+    this.#level = 0
+    let after = begin
+    for (let first = begin; first < end && this.#level < this.#links; first = after) {
+      const time = micros[first]!
+      let bits = tags[first]!
+      for (after = first + 1; after < end && micros[after] === time; after++) bits |= tags[after]!
+      const several = after - first > 1
+      if (several) this.#matching.begin(tags, first, after)
+      // From the last link down, for each reads what stood at earlier links before this instant.
+      for (let link = this.#links - 1; link >= 0; link--) this.#takeInstant(link, bits, first, several)
     }
-    return level
+    return this.#level
+  }
+
+  #takeInstant(link: number, bits: number, first: number, several: boolean): void {
+    const links = this.#links
+    const latest = this.#latestEntry(link, bits)
+    const comes = ((bits >> link) & 1) === 1
+    const stays = comes && this.#findChains(link, latest, first, several)
+    if (latest <= link) this.#starts[link] = NEVER
+    if (!stays) return
+    const lasting = this.#lasting
+    const at = link * links
+    if (this.#starts[link] !== NEVER && !isBetter(this.#micros, link + 1, lasting, 0, this.#places, at)) return
+    this.#starts[link] = this.#micros[lasting[0]!]!
+    for (let k = 0; k <= link; k++) this.#places[at + k] = lasting[k]!
+  }
+
+  /**
+   * The exclusions of an instant leave a chain standing at the link only if the earlier step is of the instant too: if its first link
+   * there is this one or an earlier one. link + 1 where none concerns the link: whatever stands, stays.
+   */
+  #latestEntry(link: number, bits: number): number {
+    let latest = link + 1
+    for (const { after, before, bit } of this.#plan.exclusions) {
+      if ((bits & bit) !== 0 && after <= link && link < before) latest = Math.min(latest, after)
+    }
+    return latest
+  }
+
+  /** Takes the best chain to the link through this instant if it raises the level; returns whether one may stand, then in `#lasting`. */
+  #findChains(link: number, latest: number, first: number, several: boolean): boolean {
+    const time = this.#micros[first]!
+    const candidate = this.#candidate
+    let found = false
+    let lasts = false
+    if (several) this.#matching.clear()
+    for (let entry = link; entry >= 0; entry--) {
+      if (several ? !this.#matching.add(entry) : entry < link) break
+      if (entry > 0 && !(time - this.#starts[entry - 1]! <= this.#plan.windowMicros)) continue
+      const from = (entry - 1) * this.#links
+      for (let k = 0; k < entry; k++) candidate[k] = this.#places[from + k]!
+      if (several) this.#matching.leastRows(entry, link, candidate)
+      else candidate[link] = first
+      if (!found || isBetter(this.#micros, link + 1, candidate, 0, this.#best, 0)) this.#best.set(candidate)
+      found = true
+      if (entry > latest) continue
+      if (!lasts || isBetter(this.#micros, link + 1, candidate, 0, this.#lasting, 0)) this.#lasting.set(candidate)
+      lasts = true
+    }
+    if (found && link + 1 > this.#level) {
+      this.#level = link + 1
+      this.#chain.set(this.#best)
+    }
+    return lasts
   }
 }

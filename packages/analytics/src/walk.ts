@@ -6,3 +6,6 @@ import type { GatheredRows } from './gather.ts'
  * start, then the lesser vector of times, then the lesser vector of places.
  */
 export type Walk = (rows: GatheredRows, begin: number, end: number) => number
+
+/** No chain stands here: every window from this start has closed. */
+export const NEVER = Number.NEGATIVE_INFINITY
