@@ -18,6 +18,7 @@ const commands = {
   retention: () => runTypeScript('services/retention/src/main.ts'),
   test: () => runTypeScript('test/run-tests.ts'),
   bench: () => runTypeScript('test/bench/main.ts'),
+  oracle: () => runTypeScript('test/oracle/main.ts'),
   kafka: () => runTypeScript('test/start-kafka.ts'),
   chaos: () => runTypeScript('test/chaos/main.ts'),
   setup: () => console.log('Packages are installed.'),

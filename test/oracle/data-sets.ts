@@ -95,7 +95,11 @@ function makeSet(world: World, index: number, choices: Choices): OracleEvent[] {
     for (const [property, values] of Object.entries(VALUES))
       if (choices.chance(0.75)) event.properties[property] = choices.oneOf(values)
     if (choices.chance(0.7)) event.properties['order'] = choices.oneOf(orders)
-    if (choices.chance(0.15)) world.late.add(event.id)
+    if (choices.chance(0.15)) {
+      world.late.add(event.id)
+      // Others are corrected after they were stored, which would mark a late event's whole day and not it alone.
+      event.sourceId = 0
+    }
     return event
   })
 }

@@ -87,7 +87,7 @@ function makeMatch(choices: Choices): OracleMatch {
 }
 
 /** One filter, at times two. */
-function makeFilters(choices: Choices): OracleFilter[] {
+export function makeFilters(choices: Choices): OracleFilter[] {
   return Array.from({ length: choices.chance(0.2) ? 2 : 1 }, () => makeFilter(choices))
 }
 

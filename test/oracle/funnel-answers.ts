@@ -134,7 +134,7 @@ export function lift(walked: readonly Walked[], funnel: OracleFunnel, step: numb
 }
 
 /** Reached the step and not the next required one. */
-function isDropped({ events }: Chain, funnel: OracleFunnel, step: number): boolean {
+export function isDropped({ events }: Chain, funnel: OracleFunnel, step: number): boolean {
   const next = funnel.steps.findIndex((other, index) => index >= step && !other.optional)
   return events[step - 1] !== null && events[next] === null
 }
