@@ -26,6 +26,7 @@ const settings = readConfigOrExit(
     RETENTION_KEEP_DAYS: days.min(8).default(90),
     RETENTION_PREMAKE_DAYS: days.min(1).max(365).default(7),
     RETENTION_EVERY_MS: z.coerce.number().int().min(1000).default(3_600_000),
+    RETENTION_SEGMENTS_EVERY_MS: z.coerce.number().int().min(1000).default(60_000),
   }),
   process.env,
 )
@@ -44,6 +45,7 @@ const retention = createRetention({
   keepDays: settings.RETENTION_KEEP_DAYS,
   premakeDays: settings.RETENTION_PREMAKE_DAYS,
   everyMs: settings.RETENTION_EVERY_MS,
+  segmentsEveryMs: settings.RETENTION_SEGMENTS_EVERY_MS,
 })
 
 await startOrExit(settings, async () => {

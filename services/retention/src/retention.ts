@@ -8,6 +8,7 @@ import { createMissingCount } from './missing-count.ts'
 import { listPartitions } from './partitions.ts'
 import type { RetentionReport } from './report.ts'
 import { runRetention } from './run.ts'
+import { createSegmentUpkeep } from './segment-upkeep.ts'
 
 export interface RetentionOptions {
   pool: Pool
@@ -27,6 +28,8 @@ export interface RetentionOptions {
   lookEveryMs?: number
   /** Between two counts of what is missing for the ledger, beside the one of each run; 5 minutes unless told. */
   countEveryMs?: number
+  /** Between two looks for closed days whose segment lacks late events, beside the one of each run; 60 s unless told. */
+  segmentsEveryMs?: number
   /** Milliseconds since 1970. */
   clock?: () => number
 }
@@ -42,12 +45,16 @@ const HOUR_MS = 60 * 60 * 1000
 const LATE_DAYS = Math.ceil(LIMITS.LATE_WINDOW_MS / (24 * HOUR_MS))
 const RETRY_MS = 30_000
 const COUNT_EVERY_MS = 5 * 60 * 1000
+const SEGMENTS_EVERY_MS = 60_000
 /** While Postgres is away: the longest pause between two tries, each of which is one connection. */
 const UNREACHED_MS = 15_000
 /** The longest that a start waits for the first run, and a stop for the last. */
 const WAIT_MS = 2000
 
-/** Makes days ahead, closes days that are over, drops old ones, and counts what is missing: at start, then on a schedule. */
+/**
+ * Makes days ahead, closes days that are over and builds their segments, drops old ones, and counts what is missing: at start, then on a
+ * schedule.
+ */
 export function createRetention(options: RetentionOptions): Retention {
   const { pool, logger } = options
   const { keepDays = 90, premakeDays = 7, lateDays = LATE_DAYS, closeAfterMs = HOUR_MS, everyMs = HOUR_MS } = options
@@ -58,6 +65,10 @@ export function createRetention(options: RetentionOptions): Retention {
   const missing = createMissingCount({
     ...{ pool, logger, metrics: options.metrics },
     everyMs: options.countEveryMs ?? COUNT_EVERY_MS,
+  })
+  const segments = createSegmentUpkeep({
+    ...{ pool, logger, metrics: options.metrics },
+    everyMs: options.segmentsEveryMs ?? SEGMENTS_EVERY_MS,
   })
   const stopping = new AbortController()
   let running: Promise<RetentionReport> | undefined
@@ -70,6 +81,7 @@ export function createRetention(options: RetentionOptions): Retention {
 
   async function run(onPremade: () => void): Promise<RetentionReport> {
     const startedAt = clock()
+    await segments.stepAside()
     const report = await runRetention({
       ...{ pool, keepDays, premakeDays, lateDays, closeAfterMs, onPremade },
       nowMs: startedAt,
@@ -77,7 +89,9 @@ export function createRetention(options: RetentionOptions): Retention {
       onSession: (backend) => {
         pid = backend
       },
-    })
+    }).finally(segments.goOn)
+    segments.leaveRaw(report.leftRaw.map(({ day }) => day))
+    segments.built(report.segmented.length)
     if (!stopping.signal.aborted && !report.problems.some(({ step }) => step === 'connect' || step === 'lock'))
       await missing.countNow().catch((error: Error) => {
         report.problems.push({ step: 'missing', message: error.message })
@@ -130,6 +144,7 @@ export function createRetention(options: RetentionOptions): Retention {
     /** Resolves when writers have the days they need, or these cannot be made soon; the rest goes on. */
     async start() {
       missing.start()
+      segments.start()
       looking = setInterval(() => void look(), lookEveryMs)
       const premade = new Promise<void>((resolve) => void runAndSchedule(resolve).then(resolve))
       await Promise.race([premade, sleep(WAIT_MS, undefined, { ref: false })])
@@ -139,7 +154,10 @@ export function createRetention(options: RetentionOptions): Retention {
       clearTimeout(timer)
       clearInterval(looking)
       if (running !== undefined && pid !== undefined) void cancel(pool, pid)
-      await Promise.race([Promise.all([running, missing.stop()]), sleep(WAIT_MS, undefined, { ref: false })])
+      await Promise.race([
+        Promise.all([running, missing.stop(), segments.stop()]),
+        sleep(WAIT_MS, undefined, { ref: false }),
+      ])
     },
     check,
     runNow: () => runNow(),

@@ -5,6 +5,7 @@ import { dropDay } from './drop-day.ts'
 import { makeDay, missingDays } from './make-days.ts'
 import { listPartitions } from './partitions.ts'
 import type { Problem, RetentionReport } from './report.ts'
+import { buildSegments } from './segment-upkeep.ts'
 import { openSession, type RetentionSession, withRetries } from './session.ts'
 
 export interface RunOptions {
@@ -26,11 +27,19 @@ export interface RunOptions {
 const CLOCKS_APART_MS = 36 * 60 * 60 * 1000
 
 /**
- * One run of retention: whole what a kill left, premake, drop, anonymise, close; in this order, because a day that is missing
- * stops writers, and one that is not closed stops nobody. What fails is reported and does not stop the rest.
+ * One run of retention: whole what a kill left, premake, drop, anonymise, close, build segments; in this order, because a day that is
+ * missing stops writers, and one that is not closed stops nobody. What fails is reported and does not stop the rest.
  */
 export async function runRetention(options: RunOptions): Promise<RetentionReport> {
-  const report: RetentionReport = { premade: [], repaired: [], dropped: [], closed: [], problems: [] }
+  const report: RetentionReport = {
+    premade: [],
+    repaired: [],
+    dropped: [],
+    closed: [],
+    segmented: [],
+    leftRaw: [],
+    problems: [],
+  }
   let session: RetentionSession | null
   try {
     session = await openSession(options.pool)
@@ -105,6 +114,11 @@ async function runSteps(session: RetentionSession, options: RunOptions, report: 
     (day) => day >= firstKept && !closed.has(day) && endOf(day) + options.closeAfterMs <= nowMs,
   )
   await each('close', toClose, report.closed, (day) => closeDay(session, day))
+
+  const built = await buildSegments(session, { signal, keepFrom: firstKept })
+  report.segmented.push(...built.segmented)
+  report.leftRaw.push(...built.leftRaw)
+  report.problems.push(...built.problems)
 }
 
 /**

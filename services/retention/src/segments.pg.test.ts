@@ -1,0 +1,144 @@
+import type { Pool } from '@platform-events/postgres'
+import { createLogger, createMetrics } from '@platform-events/runtime'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { FAR_APART, startMigrated } from '../../../test/support/grounds.ts'
+import { today } from '../../../test/support/retention.ts'
+import { readBothWays } from '../../../test/support/segment-reader.ts'
+import { buildSegment } from './build-segment.ts'
+import { addDays } from './day.ts'
+import { createRetention } from './retention.ts'
+import { UnfitDayError } from './segment-rows.ts'
+import { openSession } from './session.ts'
+import { verifySegment } from './verify-segment.ts'
+
+const signal = new AbortController().signal
+const noon = Date.parse(`${today}T12:00:00Z`)
+const [day, before] = [addDays(today, -1), addDays(today, -2)]
+
+describe.each(FAR_APART)('segments on $name', (ground) => {
+  let database: { pool: Pool; superuser: Pool; stop(): Promise<void> }
+  const query = async (sql: string, values: unknown[] = []) => (await database.pool.query(sql, values)).rows
+
+  beforeAll(async () => {
+    database = await startMigrated(ground)
+  })
+  afterAll(() => database.stop())
+  beforeEach(async () => {
+    await query('truncate public.platform_events, events_internal.session_users')
+    await query('delete from events_internal.closed_days')
+    await query('delete from events_internal.event_segments')
+    await query('delete from events_internal.segment_changes')
+  })
+
+  const retention = () =>
+    createRetention({
+      pool: database.pool,
+      logger: createLogger({ name: 'retention', level: 'silent' }),
+      metrics: createMetrics(),
+      clock: () => noon,
+      segmentsEveryMs: 20,
+    })
+
+  const addEvents = (events: { count: number; day: string; properties: string }) =>
+    query(
+      `insert into public.platform_events (event_type, created_at, user_id, session_id, properties)
+       select 'T' || n % 3, $2::date + n / 3 * interval '1.000123 seconds',
+              case when n % 5 = 0 then ('00000000-0000-4000-8000-' || lpad((n % 7)::text, 12, '0'))::uuid end,
+              case when n % 11 > 0 then 's' || n % 20 end, ${events.properties}
+       from generate_series(1, $1) n`,
+      [events.count, events.day],
+    )
+
+  const build = async (options: { mostRows?: number } = {}) => {
+    const session = (await openSession(database.pool))!
+    try {
+      return await buildSegment(session, day, { signal, ...options })
+    } finally {
+      await session.close()
+    }
+  }
+
+  it('have the rows of the day, and their properties', async () => {
+    await addEvents({
+      ...{ count: 600, day },
+      properties: `case n % 4 when 0 then 'null' when 1 then '[1]' else jsonb_build_object(
+        'p', case n % 6 when 0 then null when 1 then to_jsonb(n) when 2 then to_jsonb('é"\\,}' || n)
+                        when 3 then '{"a": ["}", {"b": null}]}' else 'true' end, '', n % 2, 'ключ "quoted"', n % 3.5) end`,
+    })
+    await build()
+    for (const property of ['p', '', 'ключ "quoted"', 'absent']) {
+      const { bySegments, raw, segments } = await readBothWays(database.pool, day, day, property)
+      expect(segments).toEqual([day])
+      expect(raw).toHaveLength(600)
+      expect(bySegments).toEqual(raw)
+    }
+    expect(await verifySegment(database.pool, day)).toEqual({ day, verdict: 'same', parts: [] })
+  })
+
+  it('say which properties they do not keep, and when there are too many', async () => {
+    await addEvents({ count: 1200, day, properties: `jsonb_build_object('long', repeat(n::text, 400), 'p', n % 2)` })
+    await build()
+    expect(await query('select property, kept from events_internal.event_segment_columns order by 1')).toEqual([
+      { property: '$source', kept: true },
+      { property: 'long', kept: false },
+      { property: 'p', kept: true },
+    ])
+    expect(await query('select all_properties from events_internal.usable_segments')).toEqual([
+      { all_properties: true },
+    ])
+    await addEvents({ count: 501, day, properties: `jsonb_build_object('name' || n, n)` })
+    await build()
+    expect(await query('select all_properties from events_internal.usable_segments')).toEqual([
+      { all_properties: false },
+    ])
+    expect(await verifySegment(database.pool, day)).toMatchObject({ verdict: 'same' })
+  })
+
+  it('are built when a day is closed, again when events come late, and are gone with their day', async () => {
+    await addEvents({ count: 20, day, properties: `'{"p": 1}'` })
+    const one = retention()
+    const report = await one.runNow()
+    expect(report).toMatchObject({ problems: [], leftRaw: [] })
+    expect(report.segmented).toEqual(report.closed.toReversed())
+    expect((await one.runNow()).segmented).toEqual([])
+
+    await addEvents({ count: 1, day, properties: `'{"p": 2}'` })
+    const { bySegments, raw, lateRows } = await readBothWays(database.pool, before, day, 'p')
+    expect({ lateRows, rows: raw.length }).toEqual({ lateRows: 1, rows: 21 })
+    expect(bySegments).toEqual(raw)
+    expect(await verifySegment(database.pool, day)).toMatchObject({ verdict: 'late' })
+    await one.start()
+    await expect.poll(() => verifySegment(database.pool, day), { timeout: 10_000 }).toMatchObject({ verdict: 'same' })
+    expect(await query('select row_count from events_internal.usable_segments where day = $1', [day])).toEqual([
+      { row_count: 21 },
+    ])
+    await one.stop()
+
+    await query('truncate public.platform_events')
+    expect(await query('select from events_internal.usable_segments')).toEqual([])
+    expect(await retention().runNow()).toMatchObject({ problems: [], segmented: expect.arrayContaining([day, before]) })
+    const old = addDays(today, -91)
+    await query('select events_internal.create_day($1)', [old])
+    await query('insert into events_internal.event_segments (day) values ($1)', [old])
+    await query(`insert into public.platform_events (event_type, created_at) values ('A', $1)`, [old])
+    expect(await query('select from events_internal.segment_changes')).toHaveLength(1)
+    await query('select public.cleanup_old_platform_events()')
+    expect(await query('select from events_internal.segment_changes')).toHaveLength(0)
+    expect(await query('select from events_internal.event_segments where day = $1', [old])).toEqual([])
+  })
+
+  it('are refused to a day with too many rows, which is read raw', async () => {
+    await addEvents({ count: 3, day, properties: `'{}'` })
+    await expect(build({ mostRows: 2 })).rejects.toThrow(UnfitDayError)
+    const { bySegments, raw, segments } = await readBothWays(database.pool, day, day, 'p')
+    expect(segments).toEqual([])
+    expect(bySegments).toEqual(raw)
+  })
+
+  it('are found out when somebody went round the marks', async () => {
+    await addEvents({ count: 9, day, properties: `'{"p": 1}'` })
+    await build()
+    await query(`update events_internal.platform_events_${day.replaceAll('-', '')} set properties = '{"p": 2}'`)
+    expect(await verifySegment(database.pool, day)).toEqual({ day, verdict: 'different', parts: ['p'] })
+  })
+})
