@@ -1,5 +1,6 @@
 import { REQUEST_ERRORS, type RequestErrorCode } from '@platform-events/contracts'
-import type { JsonSchema, SHAPES } from './openapi-shapes.ts'
+import type { JsonSchema } from './json-schema.ts'
+import type { SHAPES } from './openapi-shapes.ts'
 
 export const JSON_TYPE = 'application/json'
 

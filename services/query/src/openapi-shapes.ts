@@ -1,9 +1,9 @@
 import { wireBatchSchema, wireEventSchema } from '@platform-events/contracts/wire-schema'
 import { z } from 'zod'
-import { ANALYSES } from './analysis/analyses.ts'
 import { countsQuery } from './counts.ts'
 import { givingUp, mending, replaying } from './dead-letter-actions.ts'
 import { deadLettersQuery } from './dead-letters.ts'
+import { schemaOf } from './json-schema.ts'
 import { ledgerQuery } from './ledger.ts'
 import { acknowledgement, lossesQuery } from './losses.ts'
 import { deadLetter, deadLetterAnswer, deadLetters, ledger, loss } from './openapi-operator-shapes.ts'
@@ -54,8 +54,6 @@ export const SHAPES = {
   IngestAnswer: schemaOf(ingested),
   CountsQuery: schemaOf(countsQuery),
   Counts: schemaOf(counts),
-  FunnelRequest: schemaOf(ANALYSES[0]!.request),
-  Funnel: schemaOf(ANALYSES[0]!.answer),
   TailQuery: schemaOf(tailQuery),
   TailEvent: schemaOf(tailEvent),
   Health: schemaOf(health),
@@ -72,15 +70,4 @@ export const SHAPES = {
   Replaying: schemaOf(replaying),
   GivingUp: schemaOf(givingUp),
   DeadLetterAnswer: schemaOf(deadLetterAnswer),
-}
-
-function schemaOf(shape: z.ZodType): JsonSchema {
-  const { $schema: _dialect, ...schema } = z.toJSONSchema(shape, { io: 'input', unrepresentable: 'any' })
-  return schema as JsonSchema
-}
-
-/** As much of a JSON Schema as this service looks into. */
-export interface JsonSchema {
-  properties?: Record<string, JsonSchema>
-  [keyword: string]: unknown
 }

@@ -1,4 +1,5 @@
 import { EVENT_ERRORS, REQUEST_ERRORS, type RequestErrorCode } from '@platform-events/contracts'
+import { ANALYSIS_PATHS, ANALYSIS_SHAPES, questionParameter } from './openapi-analyses.ts'
 import { OPERATOR_PATHS } from './openapi-operator-paths.ts'
 import { errors, JSON_TYPE, json, parameters, ref } from './openapi-parts.ts'
 import { SHAPES } from './openapi-shapes.ts'
@@ -49,33 +50,22 @@ export const OPENAPI = {
         },
       },
     },
+    ...ANALYSIS_PATHS,
     '/v1/counts': {
+      ...ANALYSIS_PATHS['/v1/counts']!,
       get: {
         summary: 'Events per type, most frequent first; the last 30 days unless told. Both ends inclusive.',
+        description: 'With ?q= what POST answers, and nothing of from and to.',
         security: READER,
-        parameters: parameters(SHAPES.CountsQuery),
+        parameters: [...parameters(SHAPES.CountsQuery), questionParameter({ name: 'EventCounts' }, false)],
         responses: {
-          200: json('The counts.', 'Counts'),
-          ...errors(['invalid_query', 'query_timeout', ...READER_ERRORS]),
-        },
-      },
-    },
-    '/v1/funnel': {
-      post: {
-        summary: 'The exact ordered funnel: people who took the steps in this order, within the window.',
-        security: READER,
-        requestBody: { required: true, content: { [JSON_TYPE]: { schema: ref('FunnelRequest') } } },
-        responses: {
-          200: json('The funnel; rates are fractions of 1.', 'Funnel'),
-          ...errors([
-            'invalid_query',
-            'invalid_json',
-            'payload_too_large',
-            'unsupported_media_type',
-            'cross_origin',
-            'query_timeout',
-            ...READER_ERRORS,
-          ]),
+          200: {
+            description: 'The counts.',
+            content: {
+              [JSON_TYPE]: { schema: { anyOf: [ref('Counts'), { $ref: '#/components/schemas/EventCounts' }] } },
+            },
+          },
+          ...errors(['invalid_query', 'invalid_json', 'overloaded', 'query_timeout', ...READER_ERRORS]),
         },
       },
     },
@@ -125,6 +115,7 @@ export const OPENAPI = {
   components: {
     schemas: {
       ...SHAPES,
+      ...ANALYSIS_SHAPES,
       Error: {
         type: 'object',
         required: ['code', 'message', 'help', 'retryable'],

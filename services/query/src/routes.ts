@@ -87,8 +87,14 @@ export function queryRoutes(options: QueryOptions): FastifyPluginAsync {
         await authenticator.authenticate(request, reply)
         reply.header('cache-control', 'no-store')
       })
-      guarded.get('/v1/counts', (request) => metrics.timed('counts', () => countEvents(pool, request.query, clock())))
-      await guarded.register(analysisRoutes(ANALYSES, { pool, queue, walks, cache, metrics, clock }))
+      await guarded.register(
+        analysisRoutes(ANALYSES, {
+          ...{ pool, queue, walks, cache, metrics, clock },
+          withoutQuestion: {
+            counts: (request) => metrics.timed('counts', () => countEvents(pool, request.query, clock())),
+          },
+        }),
+      )
       guarded.get('/v1/events/tail', tailRoute(tail))
     })
   }

@@ -24,7 +24,7 @@ export const step = z.union(
   { error: messageWithin(STEP_FORM) },
 )
 
-export const unit = z
+const unit = z
   .union([z.enum(['actor', 'session']), z.strictObject({ property })], {
     error: 'wants "actor", "session" or { "property": key }',
   })
@@ -92,7 +92,7 @@ export function askedFunnel(given: z.output<typeof funnelShape>, nowMs: number):
   }
 }
 
-export function stepOf(given: z.output<typeof step>): FunnelStep {
+function stepOf(given: z.output<typeof step>): FunnelStep {
   if (typeof given === 'string') return { eventTypes: [given], where: [], optional: false, name: given }
   const match = matchOf(given)
   return { ...match, optional: given.optional, name: given.name ?? match.eventTypes.join(' or ') }

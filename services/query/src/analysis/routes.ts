@@ -1,46 +1,34 @@
 import { RequestError } from '@platform-events/contracts'
-import type { Pool } from '@platform-events/postgres'
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
-import type { AskerQueue } from '../asker-queue.ts'
-import type { QueryMetrics } from '../metrics.ts'
-import { parse } from '../parse.ts'
-import type { SegmentCache } from '../slices/segment-cache.ts'
-import { readSlices } from '../slices/source.ts'
-import { inSnapshot } from '../snapshot.ts'
-import type { WalkPool } from '../walk/pool.ts'
 import type { Analysis } from './analysis.ts'
-import { closedVersions, etagOf, matchesEtag } from './closed.ts'
-import { csvOf, prefersCsv } from './csv.ts'
-import { untilGone } from './gone.ts'
+import { type AnsweringOptions, answerQuestion } from './answering.ts'
+import { prefersCsv } from './csv.ts'
 
-export interface AnalysisOptions {
-  pool: Pool
-  queue: AskerQueue
-  walks: WalkPool
-  cache: SegmentCache
-  metrics: QueryMetrics
-  /** Milliseconds since 1970. */
-  clock: () => number
+export interface AnalysisRoutesOptions extends AnsweringOptions {
+  /** What GET answers where there is no ?q=, by path. */
+  withoutQuestion?: Record<string, (request: FastifyRequest) => Promise<object>>
 }
 
 const BODY_BYTES = 64 * 1024
-/** From its turn to its answer. */
-const ANSWER_MS = 20_000
 
 /** POST /v1/<path> with a question as JSON, and GET /v1/<path>?q=<the same>, for each of the analyses. */
-export function analysisRoutes(analyses: Analysis[], options: AnalysisOptions): FastifyPluginAsync {
+export function analysisRoutes(analyses: Analysis[], options: AnalysisRoutesOptions): FastifyPluginAsync {
   return async (app) => {
     for (const one of analyses) {
-      app.post(`/v1/${one.path}`, { bodyLimit: BODY_BYTES }, (request, reply) =>
-        answer(one, options, request.body, request, reply),
+      const path = `/v1/${one.path}`
+      const withoutQuestion = options.withoutQuestion?.[one.path]
+      app.post(path, { bodyLimit: BODY_BYTES }, (request, reply) => answer(one, options, request.body, request, reply))
+      app.get(path, (request, reply) =>
+        withoutQuestion !== undefined && !Object.hasOwn(request.query as object, 'q')
+          ? withoutQuestion(request)
+          : answer(one, options, questionOf(request.query), request, reply),
       )
-      app.get(`/v1/${one.path}`, (request, reply) => answer(one, options, questionOf(request.query), request, reply))
     }
   }
 }
 
 /** The question in the query string. @throws RequestError invalid_query, invalid_json */
-export function questionOf(query: unknown): unknown {
+function questionOf(query: unknown): unknown {
   const { q, ...others } = query as Record<string, unknown>
   if (typeof q !== 'string' || Object.keys(others).length > 0)
     throw new RequestError('invalid_query', 'wants ?q=, the question as JSON, URL-encoded, and nothing else')
@@ -51,58 +39,37 @@ export function questionOf(query: unknown): unknown {
   }
 }
 
-export async function answer(
+async function answer(
   one: Analysis,
-  options: AnalysisOptions,
+  options: AnsweringOptions,
   input: unknown,
-  request: FastifyRequest,
+  { headers }: FastifyRequest,
   reply: FastifyReply,
 ): Promise<FastifyReply> {
-  const { pool, queue, walks, cache, metrics } = options
-  const asked = parse(one.request, input)
-  const nowMs = options.clock()
-  const range = one.range(asked, nowMs)
-  const csv = prefersCsv(request.headers.accept)
-  const gone = untilGone(reply)
+  const form = prefersCsv(headers.accept) ? 'csv' : 'json'
+  const signal = untilGone(reply)
+  // Everyone who bears the same credentials is one asker.
+  const asker = headers.authorization ?? headers.cookie ?? ''
+  const question = { input, form, ifNoneMatch: headers['if-none-match'], asker, signal } as const
+  const found = await answerQuestion(one, options, question).catch((error: unknown) => {
+    if (!signal.aborted) throw error
+    return undefined
+  })
+  // Nobody is there to be told anything.
+  if (found === undefined) return reply.hijack()
   reply.header('vary', 'accept')
-
-  return await queue.run(askerOf(request), gone, () =>
-    metrics.timed(one.path, async () => {
-      const signal = AbortSignal.any([gone, timeLimit(ANSWER_MS)])
-      const found = await inSnapshot(pool, signal, async (client) => {
-        const versions = await closedVersions(client, range)
-        const etag =
-          versions === null ? undefined : etagOf(one.path, JSON.stringify(asked), csv ? 'csv' : 'json', versions)
-        if (etag !== undefined) reply.header('etag', etag).header('cache-control', 'private, no-cache')
-        if (etag !== undefined && matchesEtag(request.headers['if-none-match'], etag)) return undefined
-        const read = readSlices.bind(undefined, client, cache)
-        return {
-          answer: await one.run(
-            { client, nowMs, read, walk: (question, slices) => walks.walk(question, slices, signal) },
-            asked,
-          ),
-        }
-      })
-      if (found === undefined) return reply.code(304).send()
-      if (!csv) return reply.send(found.answer)
-      return reply
-        .type('text/csv; charset=utf-8; header=present')
-        .send(csvOf(one.csv.columns, one.csv.rows(found.answer)))
-    }),
-  )
+  if (found.etag !== undefined) reply.header('etag', found.etag).header('cache-control', 'private, no-cache')
+  if (found.body === undefined) return reply.code(304).send()
+  return reply.type(TYPES[form]).send(found.body)
 }
 
-/** Whose turn it is: everyone who bears the same credentials is one asker. */
-function askerOf({ headers }: FastifyRequest): string {
-  return headers.authorization ?? headers.cookie ?? ''
-}
+const TYPES = { json: 'application/json; charset=utf-8', csv: 'text/csv; charset=utf-8; header=present' }
 
-function timeLimit(ms: number): AbortSignal {
-  const controller = new AbortController()
-  const timer = setTimeout(
-    () => controller.abort(new RequestError('query_timeout', 'This question took too long to answer.')),
-    ms,
-  )
-  timer.unref()
-  return controller.signal
+/** Aborted when the client closes its connection before it has its answer. */
+function untilGone(reply: FastifyReply): AbortSignal {
+  const gone = new AbortController()
+  reply.raw.once('close', () => {
+    if (!reply.raw.writableFinished) gone.abort(new Error('the client went away'))
+  })
+  return gone.signal
 }

@@ -23,7 +23,7 @@ function tally({ question, slices, parts }: ToWorker & { kind: 'tally' }): unkno
   for (let part = take(parts); part < parts.bounds.length - 1; part = take(parts)) {
     const range = { from: parts.bounds[part]!, to: parts.bounds[part + 1]! }
     const one = walk.tally(question, slices, range)
-    sum = sum === undefined ? one : walk.merge(sum, one)
+    sum = sum === undefined ? one : walk.merge(sum, one, question)
   }
   return sum
 }
@@ -35,6 +35,6 @@ function take({ next }: Parts): number {
 function finish({ question, tallies }: ToWorker & { kind: 'finish' }): unknown {
   const walk = walkOf(question)
   const some = tallies.filter((one) => one !== undefined) as unknown[]
-  const tally = some.slice(1).reduce((sum, one) => walk.merge(sum, one), some[0])
+  const tally = some.slice(1).reduce((sum, one) => walk.merge(sum, one, question), some[0])
   return walk.answer(question, tally)
 }
