@@ -36,6 +36,7 @@ export interface FunnelTally {
 
 /** One entry per unit that reached the step, microseconds. */
 export interface StepTimes {
+  /** Empty without a breakdown. */
   groups: Float64Array
   fromPrevious: Float64Array
   fromFirst: Float64Array
@@ -78,19 +79,23 @@ export function tallyFunnel(slices: DaySlice[], definition: FunnelDefinition, op
   const trend = new Uint32Array((buckets?.starts.length ?? 0) * steps)
   walkFunnel(slices, definition, options.range, (unit) => {
     const group = groupOf(unit)
-    const bucket = buckets === null ? 0 : buckets.at(unit.times[0]!)
+    const { places } = unit
+    const { micros } = unit.rows
+    const start = micros[places[0]!]!
+    const bucket = buckets === null ? 0 : buckets.at(start)
     let filled = 0
     for (let step = 0; step < steps; step++) {
-      const time = unit.times[step]!
-      if (Number.isNaN(time)) continue
+      const place = places[step]!
+      if (place === -1) continue
       reached.add(group * steps + step)
       if (buckets !== null) trend[bucket * steps + step]!++
       if (step > 0) {
+        const time = micros[place]!
         const before = definition.steps[step]!.optional ? filled : previousOf[step]!
-        const { groups: ofStep, fromPrevious, fromFirst } = times[step]!
-        ofStep.push(group)
-        fromPrevious.push(time - unit.times[before]!)
-        fromFirst.push(time - unit.times[0]!)
+        const of = times[step]!
+        if (options.breakdown !== undefined) of.groups.push(group)
+        of.fromPrevious.push(time - micros[places[before]!]!)
+        of.fromFirst.push(time - start)
       }
       filled = step
     }
@@ -156,18 +161,18 @@ function unitGroups(
   const read = groupReader(slices, 'property' in breakdown ? breakdown.property : SOURCE_COLUMN, groups)
   const required = definition.steps.flatMap(({ optional }, step) => (optional ? [] : [step]))
   const at = 'property' in breakdown ? breakdown.at : 'first'
-  return ({ level, times, refs }) => {
-    const step = at === 'first' ? 0 : at === 'last' ? required[level - 1]! : at - 1
-    if (Number.isNaN(times[step] ?? Number.NaN)) return groups.numberOf(null)
-    const { slice, row } = locateRow(offsets, refs[step]!)
+  return ({ level, rows, places }) => {
+    const place = places[at === 'first' ? 0 : at === 'last' ? required[level - 1]! : at - 1] ?? -1
+    if (place === -1) return groups.numberOf(null)
+    const { slice, row } = locateRow(offsets, rows.refs[place]!)
     return read(slice, row)
   }
 }
 
 function entryDays(groups: Groups): (unit: FunnelUnit) => number {
   const numbers = new Map<number, number>()
-  return ({ times }) => {
-    const day = Math.floor(times[0]! / DAY_MICROS)
+  return ({ rows, places }) => {
+    const day = Math.floor(rows.micros[places[0]!]! / DAY_MICROS)
     const known = numbers.get(day)
     if (known !== undefined) return known
     const number = groups.numberOf(new Date((day * DAY_MICROS) / 1000).toISOString().slice(0, 10))

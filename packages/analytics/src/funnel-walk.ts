@@ -1,7 +1,7 @@
 import type { FunnelDefinition } from './funnel-definition.ts'
 import { type FunnelPlan, planFunnel } from './funnel-plan.ts'
 import { type ActorRange, EVERY_ACTOR, type GatheredRows, gatherActors, locateRow, sliceOffsets } from './gather.ts'
-import { fillOptionalSteps } from './optional-steps.ts'
+import { placeSteps } from './optional-steps.ts'
 import type { DaySlice } from './slice.ts'
 import type { Walk } from './walk.ts'
 import { orderedWalk } from './walk-ordered.ts'
@@ -15,10 +15,9 @@ export interface FunnelUnit {
   actorNo: number
   /** Required steps reached. */
   level: number
-  /** For each step of the definition, microseconds since 1970; NaN where the unit has no event for it. */
-  times: Float64Array
-  /** For each step its row among all slices laid end to end: `locateRow`. Only where `times` has a number. */
-  refs: Float64Array
+  rows: GatheredRows
+  /** For each step of the definition the place of its event among the rows; -1 where there is none. */
+  places: Int32Array
 }
 
 /** The one walk: every funnel answer comes from here. Calls `visit` for each unit of the range that has a chain, by actor number. */
@@ -30,27 +29,19 @@ export function walkFunnel(
 ): void {
   const plan = planFunnel(slices, definition)
   const chain = new Int32Array(plan.links)
-  const filled = new Int32Array(plan.optional.length)
-  const steps = definition.steps.length
-  const unit: FunnelUnit = { actorNo: 0, level: 0, times: new Float64Array(steps), refs: new Float64Array(steps) }
+  const places = plan.optional.length === 0 ? chain : new Int32Array(definition.steps.length)
   const walk = walkOf(plan, definition, chain)
-  const take = (step: number, rows: GatheredRows, place: number): void => {
-    unit.times[step] = rows.micros[place]!
-    unit.refs[step] = rows.refs[place]!
-  }
   const { fromMicros, toMicros, mode } = definition
   const bounds = { fromMicros, toMicros, range: range ?? EVERY_ACTOR, untagged: mode === 'strict' }
+  let unit: FunnelUnit | undefined
   gatherActors(plan.tagged, bounds, (rows, begin, end, actorNo) => {
     const level = walk(rows, begin, end)
     if (level === 0) return
+    for (let link = level; link < plan.links; link++) chain[link] = -1
+    if (plan.optional.length > 0) placeSteps(plan, rows, begin, end, chain, places)
+    unit ??= { actorNo, level, rows, places }
     unit.actorNo = actorNo
     unit.level = level
-    unit.times.fill(Number.NaN)
-    for (let link = 0; link < level; link++) take(plan.stepOfLink[link]!, rows, chain[link]!)
-    if (filled.length > 0) {
-      fillOptionalSteps(plan, rows, begin, end, level, chain, filled)
-      for (const [i, { step }] of plan.optional.entries()) if (filled[i] !== -1) take(step, rows, filled[i]!)
-    }
     visit(unit)
   })
 }
@@ -70,13 +61,12 @@ export interface FunnelChain {
 export function funnelChains(slices: DaySlice[], definition: FunnelDefinition, range?: ActorRange): FunnelChain[] {
   const offsets = sliceOffsets(slices)
   const chains: FunnelChain[] = []
-  walkFunnel(slices, definition, range, ({ actorNo, level, times, refs }) => {
-    const reached = (step: number): boolean => !Number.isNaN(times[step])
+  walkFunnel(slices, definition, range, ({ actorNo, level, rows, places }) => {
     chains.push({
       actorNo,
       level,
-      times: Array.from(times, (time, step) => (reached(step) ? time : null)),
-      rows: Array.from(refs, (ref, step) => (reached(step) ? locateRow(offsets, ref) : null)),
+      times: Array.from(places, (place) => (place === -1 ? null : rows.micros[place]!)),
+      rows: Array.from(places, (place) => (place === -1 ? null : locateRow(offsets, rows.refs[place]!))),
     })
   })
   return chains

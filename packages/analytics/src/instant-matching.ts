@@ -19,7 +19,7 @@ export class InstantMatching {
   }
 
   /** The rows of the instant are those from `first` to `after`. */
-  begin(tags: Uint32Array, first: number, after: number): void {
+  begin(tags: Int32Array, first: number, after: number): void {
     for (const [link, rows] of this.#rows.entries()) {
       rows.length = 0
       for (let row = first; row < after && rows.length < this.#links; row++)

@@ -2,43 +2,34 @@ import type { FunnelPlan } from './funnel-plan.ts'
 import type { GatheredRows } from './gather.ts'
 
 /**
- * Fills the optional steps into a chosen chain, which they cannot change: between the links that they stand between (behind the last
- * link reached: until the window closes), in step order, each takes the first free row that is not before the step filled last.
+ * Puts a chosen chain and the optional steps around it where the definition has them. Optional steps cannot change the chain: between
+ * the links that they stand between (behind the last link reached: until the window closes), in step order, each takes the first free
+ * row that is not before the step filled last.
  *
- * @param chain the place of each link's row, of `level` links
- * @param filled where each optional step's row is put, in the plan's order; -1 where there is none
+ * @param begin of the unit's rows
+ * @param end of them, exclusive
+ * @param chain the place of each link's row; -1 where it was not reached
+ * @param places receives the place of each step's row, or -1
  */
-export function fillOptionalSteps(
-  plan: FunnelPlan,
-  rows: GatheredRows,
+export function placeSteps(
+  { optional, stepOfLink, windowMicros }: FunnelPlan,
+  { micros, tags }: GatheredRows,
   begin: number,
   end: number,
-  level: number,
   chain: Int32Array,
-  filled: Int32Array,
+  places: Int32Array,
 ): void {
-  const { micros, tags } = rows
-  filled.fill(-1)
-  const closes = micros[chain[0]!]! + plan.windowMicros
-  let previous = -1
-  for (const [i, { afterLink, bit }] of plan.optional.entries()) {
-    if (afterLink >= level) return
-    if (i === 0 || plan.optional[i - 1]!.afterLink !== afterLink) previous = chain[afterLink]!
-    const earliest = micros[previous]!
-    const latest = afterLink + 1 < level ? micros[chain[afterLink + 1]!]! : closes
-    let place = previous
+  places.fill(-1)
+  for (const [link, step] of stepOfLink.entries()) places[step] = chain[link]!
+  for (const { afterLink, bit, step } of optional) {
+    if (chain[afterLink] === -1) return
+    const next = chain[afterLink + 1]!
+    const latest = next === -1 ? micros[chain[0]!]! + windowMicros : micros[next]!
+    // The step filled last: an optional one of the same gap, or the link itself.
+    let place = places.subarray(stepOfLink[afterLink], step).findLast((filled) => filled !== -1)!
+    const earliest = micros[place]!
     while (place > begin && micros[place - 1] === earliest) place--
-    for (; place < end && micros[place]! <= latest; place++) {
-      if ((tags[place]! & bit) === 0 || isUsed(place, level, chain, i, filled)) continue
-      filled[i] = place
-      previous = place
-      break
-    }
+    while (place < end && micros[place]! <= latest && ((tags[place]! & bit) === 0 || places.includes(place))) place++
+    if (place < end && micros[place]! <= latest) places[step] = place
   }
-}
-
-function isUsed(place: number, level: number, chain: Int32Array, optional: number, filled: Int32Array): boolean {
-  for (let k = 0; k < level; k++) if (chain[k] === place) return true
-  for (let i = 0; i < optional; i++) if (filled[i] === place) return true
-  return false
 }

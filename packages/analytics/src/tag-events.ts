@@ -18,15 +18,15 @@ export function tagEvents(slices: DaySlice[], matches: EventMatch[]): TaggedSlic
       .map((match, bit) => ({ bit, match, ofType: typeTags(slice.types, [match.eventTypes]) }))
       .filter(({ match, ofType }) => match.where.length > 0 && ofType.some((tag) => tag !== 0))
     if (filtered.length === 0) return { slice, index, tagOfType, tagOfRow: null }
-    const tagOfRow = new Uint32Array(slice.rows)
+    const tagOfRow = new Int32Array(slice.rows)
     for (let row = 0; row < slice.rows; row++) tagOfRow[row] = tagOfType[slice.typeCodes[row]!]!
     for (const { bit, match, ofType } of filtered) addTag(slice, ofType, match.where, 1 << bit, tagOfRow)
     return { slice, index, tagOfType, tagOfRow }
   })
 }
 
-function typeTags(types: string[], wanted: string[][]): Uint32Array {
-  const tags = new Uint32Array(types.length)
+function typeTags(types: string[], wanted: string[][]): Int32Array {
+  const tags = new Int32Array(types.length)
   for (const [bit, eventTypes] of wanted.entries()) {
     for (const eventType of eventTypes) {
       const code = types.indexOf(eventType)
@@ -36,13 +36,7 @@ function typeTags(types: string[], wanted: string[][]): Uint32Array {
   return tags
 }
 
-function addTag(
-  slice: DaySlice,
-  ofType: Uint32Array,
-  where: PropertyFilter[],
-  tag: number,
-  tagOfRow: Uint32Array,
-): void {
+function addTag(slice: DaySlice, ofType: Int32Array, where: PropertyFilter[], tag: number, tagOfRow: Int32Array): void {
   const filters = where.map((filter) => {
     const column = slice.columns.get(filter.property)
     const test = propertyTest(filter)

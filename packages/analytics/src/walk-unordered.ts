@@ -55,13 +55,13 @@ class RowBasis {
   }
 
   /** Adds the row, which is later than all others; where it does not fit beside them, the earliest that hinders it makes room. */
-  addLatest(row: number, tags: Uint32Array): void {
+  addLatest(row: number, tags: Int32Array): void {
     const free = this.#search(row, tags)
     this.#move(row, free === -1 ? this.#earliestSeen() : free)
   }
 
   /** Adds the row if it fits beside the others. */
-  addIfFree(row: number, tags: Uint32Array): boolean {
+  addIfFree(row: number, tags: Int32Array): boolean {
     const free = this.#search(row, tags)
     if (free === -1) return false
     this.#move(row, free)
@@ -82,7 +82,7 @@ class RowBasis {
   }
 
   /** Breadth first over the links that would have a row in common with the new one; returns one without a row, or -1. */
-  #search(row: number, tags: Uint32Array): number {
+  #search(row: number, tags: Int32Array): number {
     this.#from.fill(UNSEEN)
     let length = this.#look(tags[row]!, ROOT, 0)
     for (let i = 0; i < length; i++) {
