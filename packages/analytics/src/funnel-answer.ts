@@ -1,6 +1,6 @@
 import type { FunnelDefinition } from './funnel-definition.ts'
 import type { FunnelTally, TrendTally } from './funnel-tally.ts'
-import { compareCodePoints } from './json-scalars.ts'
+import { compareValues } from './row-groups.ts'
 import { distributionOf, type TimeDistribution } from './time-distribution.ts'
 import { rateOf, wilsonInterval } from './wilson.ts'
 
@@ -32,6 +32,7 @@ export interface FunnelGroup {
   steps: StepAnswer[]
 }
 
+/** Only buckets in which somebody entered. */
 export interface TrendBucket {
   /** ISO 8601, UTC. */
   bucket: string
@@ -70,12 +71,6 @@ function breakdownAnswer(tally: FunnelTally, definition: FunnelDefinition, limit
   const groups: FunnelGroup[] = shown.map((group, place) => ({ value: tally.groups[group]!, steps: answers[place]! }))
   if (order.length > shown.length) groups.push({ value: null, other: true, steps: answers[shown.length]! })
   return groups
-}
-
-/** By code point; null last. */
-function compareValues(a: string | null, b: string | null): number {
-  if (a === null || b === null) return Number(a === null) - Number(b === null)
-  return compareCodePoints(a, b)
 }
 
 /** The steps of each place, where `places` says at which of them a group is counted. */
@@ -136,12 +131,13 @@ function split(groups: Float64Array, values: Float64Array, places: Int32Array, c
 }
 
 function trendAnswer({ starts, open, reached }: TrendTally, steps: number): TrendBucket[] {
-  return starts.map((start, bucket) => ({
-    bucket: new Date(start / 1000).toISOString(),
-    open: open[bucket]!,
-    steps: Array.from({ length: steps }, (_, step) => {
+  return starts.flatMap((start, bucket) => {
+    const entered = reached[bucket * steps]!
+    if (entered === 0) return []
+    const answers = Array.from({ length: steps }, (_, step) => {
       const actors = reached[bucket * steps + step]!
-      return { step: step + 1, actors, from_first: rateOf(actors, reached[bucket * steps]!) }
-    }),
-  }))
+      return { step: step + 1, actors, from_first: rateOf(actors, entered) }
+    })
+    return [{ bucket: new Date(start / 1000).toISOString(), open: open[bucket]!, steps: answers }]
+  })
 }

@@ -1,4 +1,4 @@
-import { asText } from './json-scalars.ts'
+import { asText, compareCodePoints } from './json-scalars.ts'
 import type { DaySlice } from './slice.ts'
 
 /** Numbers for the values that a breakdown meets, in the order in which it meets them. */
@@ -30,4 +30,10 @@ export function groupReader(
     numbers[slice]![code] = number
     return number
   }
+}
+
+/** By code point; null last. */
+export function compareValues(a: string | null, b: string | null): number {
+  if (a === null || b === null) return Number(a === null) - Number(b === null)
+  return compareCodePoints(a, b)
 }

@@ -16,7 +16,7 @@ export function rateOf(part: number, whole: number): number | null {
   return whole === 0 ? null : Math.floor((2e6 * part + whole) / (2 * whole)) / 1e6
 }
 
-function roundToMillionths(value: number): number {
+export function roundToMillionths(value: number): number {
   return (Math.sign(value) * Math.round(Math.abs(value) * 1e6)) / 1e6
 }
 
