@@ -1,55 +1,77 @@
-import type { Pool } from '@platform-events/postgres'
-import { COUNT_FORMS, type CountForm, sqlCountQuestion } from './count-questions.ts'
+import { COUNT_FORMS, type CountForm, countQuestion } from './count-questions.ts'
 import type { World } from './data-sets.ts'
+import { isoOf } from './definition.ts'
 import { FORMS, type Form, makeFunnel } from './definitions.ts'
 import { difference } from './differences.ts'
-import { sqlFunnelQuestions } from './funnel-questions.ts'
-import type { Question } from './question.ts'
+import type { OracleEvent } from './events.ts'
+import { funnelQuestions } from './funnel-questions.ts'
+import type { Asked, Question } from './question.ts'
 import { type Choices, choicesOf } from './random.ts'
+import type { Service } from './service.ts'
 import { forgetAll, prepareDays, storeEvents } from './store.ts'
 
 export const ALL_FORMS = [...FORMS, ...COUNT_FORMS] as const
 export type AnyForm = (typeof ALL_FORMS)[number]
 
 export interface Found {
-  question: Question<Pool>
+  question: Question
   world: World
   /** Where the answers differ. */
   difference: string
 }
 
-/** Stores a world's events alone: what is late, last. */
-export async function storeWorld(pool: Pool, world: World): Promise<void> {
-  const events = world.sets.flat()
+/**
+ * Stores a world's events alone: those that are not late, then the segments of most of their days, then the late ones. So an answer of
+ * the API comes partly from segments, partly from raw rows, and partly from both.
+ */
+export async function storeWorld(service: Service, world: World): Promise<void> {
+  const { pool } = service
   await forgetAll(pool)
-  await prepareDays(pool, events)
-  const isLate = ({ id }: { id: string }): boolean => world.late.has(id)
-  const shuffled = choicesOf(world.seed).someOf(events, events.length)
-  await storeEvents(
-    pool,
-    shuffled.filter((event) => !isLate(event)),
-  )
-  await storeEvents(pool, shuffled.filter(isLate))
+  await prepareDays(pool, world.sets.flat())
+  for (const stage of stagesOf(world)) {
+    await storeEvents(pool, stage.events)
+    await service.buildSegments(stage.segments)
+  }
+}
+
+/** What is stored, and which days' segments are built then, and what comes afterwards. */
+export function stagesOf(world: World): { events: OracleEvent[]; segments: string[] }[] {
+  const events = choicesOf(world.seed).someOf(world.sets.flat(), world.sets.flat().length)
+  const days = [...new Set(events.map(({ at }) => isoOf(at).slice(0, 10)))].sort()
+  // By the day and not by its place, so that days stay in when a world is made smaller.
+  const some = (share: number): string[] =>
+    days.filter((day) => choicesOf(world.seed + Number(day.replaceAll('-', ''))).chance(share))
+  return [
+    { events: events.filter(({ id }) => !world.late.has(id)), segments: some(0.7) },
+    { events: events.filter(({ id }) => world.late.has(id)), segments: some(0.1) },
+  ]
 }
 
 /** Asks what a form asks of this world, which is stored, and compares. The first difference, or null. */
-export async function compareForm(pool: Pool, world: World, form: AnyForm, round: number): Promise<Found | null> {
-  const choices = choicesOf(world.seed * 1000 + round * ALL_FORMS.length + ALL_FORMS.indexOf(form))
+export async function compareForm(asked: Asked, world: World, form: AnyForm): Promise<Found | null> {
+  const choices = choicesOf(world.seed * ALL_FORMS.length + ALL_FORMS.indexOf(form))
+  const events = world.sets.flat()
   for (const question of questionsOf(world, form, choices)) {
-    const found = await compareQuestion(pool, world, question)
+    const found = await compareQuestion(asked, world, events, question)
     if (found) return found
   }
   return null
 }
 
-export async function compareQuestion(pool: Pool, world: World, question: Question<Pool>): Promise<Found | null> {
-  const got = await question.got(pool).catch((error: Error) => `refused: ${error.message}`)
-  const found = difference(question.expected(world.sets.flat()), got)
+/** @param events the world's, which expectations are kept for */
+export async function compareQuestion(
+  asked: Asked,
+  world: World,
+  events: readonly OracleEvent[],
+  question: Question,
+): Promise<Found | null> {
+  const got = await question.got(asked).catch((error: Error) => `refused: ${error.message}`)
+  const found = difference(question.expected(events), got)
   return found === null ? null : { question, world, difference: found }
 }
 
-function questionsOf(world: World, form: AnyForm, choices: Choices): Question<Pool>[] {
+function questionsOf(world: World, form: AnyForm, choices: Choices): Question[] {
   return COUNT_FORMS.includes(form as CountForm)
-    ? [sqlCountQuestion(form as CountForm, world, choices)]
-    : sqlFunnelQuestions(world, makeFunnel(form as Form, world, choices), choices)
+    ? [countQuestion(form as CountForm, world, choices)]
+    : funnelQuestions(world, makeFunnel(form as Form, world, choices), choices)
 }

@@ -1,13 +1,13 @@
-import type { Pool } from '@platform-events/postgres'
 import { activeActors } from './active.ts'
 import { type CountsQuestion, eventCounts } from './counts.ts'
 import { EVENT_TYPES, type World } from './data-sets.ts'
 import { durationOf, isoOf } from './definition.ts'
 import { makeFilters } from './definitions.ts'
 import { type PathsQuestion, paths } from './paths.ts'
-import { micros, millionths, type Question, whole } from './question.ts'
+import { literal, type Question } from './question.ts'
 import type { Choices } from './random.ts'
 import { type RetentionQuestion, retention } from './retention.ts'
+import { micros, millionths, whole } from './rows.ts'
 import { bucketStart } from './time-zones.ts'
 
 const HOUR = 3_600_000_000
@@ -17,7 +17,7 @@ const DAY = 24 * HOUR
 export const COUNT_FORMS = ['counts', 'paths', 'retention', 'active'] as const
 export type CountForm = (typeof COUNT_FORMS)[number]
 
-export function sqlCountQuestion(form: CountForm, world: World, choices: Choices): Question<Pool> {
+export function countQuestion(form: CountForm, world: World, choices: Choices): Question {
   switch (form) {
     case 'counts':
       return counts(makeCounts(world, choices), choices.chance(0.5))
@@ -53,7 +53,7 @@ function makeRange(world: World, choices: Choices): { from: number; to: number }
 }
 
 /** @param unique else only events are counted, from the hourly counts where they can be */
-function counts(asked: CountsQuestion, unique: boolean): Question<Pool> {
+function counts(asked: CountsQuestion, unique: boolean): Question {
   const { types, from, to, bucket, breakdown, filter, timeZone } = asked
   const values = [types, isoOf(from), isoOf(to), bucket, breakdown, JSON.stringify(filter), timeZone, unique]
   const sorted = (rows: unknown[][]) => rows.sort((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1))
@@ -69,7 +69,7 @@ function counts(asked: CountsQuestion, unique: boolean): Question<Pool> {
           unique ? actors : null,
         ]),
       ),
-    got: async (pool) => {
+    got: async ({ pool }) => {
       const { rows } = await pool.query(
         `select ${bucket === 'all' ? '0' : micros('bucket')} as bucket, coalesce(breakdown, event_type) as value, events, actors
          from public.event_counts($1, $2, $3, $4, $5, $6, $7, $8)`,
@@ -94,14 +94,14 @@ function makePaths(world: World, choices: Choices): PathsQuestion {
   }
 }
 
-function pathsFrom(asked: PathsQuestion): Question<Pool> {
+function pathsFrom(asked: PathsQuestion): Question {
   const { start, end, from, to, depth, window, types } = asked
   const values = [start, end, isoOf(from), isoOf(to), depth, durationOf(window), types, 10_000]
   return {
     name: 'paths',
     text: `select * from paths(${values.map(literal).join(', ')})`,
     expected: (all) => paths(all, asked),
-    got: async (pool) => {
+    got: async ({ pool }) => {
       const { rows } = await pool.query('select * from public.paths($1, $2, $3, $4, $5, $6, $7, $8)', values)
       return rows.map(({ path, actors, occurrences }) => ({
         path,
@@ -123,7 +123,7 @@ function makeRetention(world: World, choices: Choices): RetentionQuestion {
   }
 }
 
-function retained(asked: RetentionQuestion): Question<Pool> {
+function retained(asked: RetentionQuestion): Question {
   const { first, returning, from, to, unit, periods, timeZone } = asked
   const values = [first, returning, isoOf(from), isoOf(to), unit, periods, timeZone]
   return {
@@ -131,7 +131,7 @@ function retained(asked: RetentionQuestion): Question<Pool> {
     text: `select * from retention(${values.map(literal).join(', ')})`,
     expected: (all) =>
       retention(all, asked, Date.now() * 1000).map(({ rate, ...row }) => ({ ...row, rate: rate.millionths })),
-    got: async (pool) => {
+    got: async ({ pool }) => {
       const { rows } = await pool.query(
         `select ${micros('cohort')} as cohort, size, period, actors, rate, open
          from public.retention($1, $2, $3, $4, $5, $6, $7) where size > 0 and period < $6 order by cohort, period`,
@@ -156,7 +156,7 @@ function makeActive(world: World, choices: Choices) {
   return { from, to, types: choices.chance(0.5) ? null : choices.someOf(EVENT_TYPES, 2), timeZone }
 }
 
-function active(asked: ReturnType<typeof makeActive>): Question<Pool> {
+function active(asked: ReturnType<typeof makeActive>): Question {
   const values = [isoOf(asked.from), isoOf(asked.to), asked.types, asked.timeZone]
   return {
     name: 'active_actors',
@@ -166,7 +166,7 @@ function active(asked: ReturnType<typeof makeActive>): Question<Pool> {
         ...row,
         stickiness: stickiness?.millionths ?? null,
       })),
-    got: async (pool) => {
+    got: async ({ pool }) => {
       const { rows } = await pool.query(
         `select ${micros('day')} as day, daily, weekly, monthly, stickiness from public.active_actors($1, $2, $3, $4) order by day`,
         values,
@@ -180,10 +180,4 @@ function active(asked: ReturnType<typeof makeActive>): Question<Pool> {
       }))
     },
   }
-}
-
-function literal(value: unknown): string {
-  if (value === null || typeof value === 'number' || typeof value === 'boolean') return String(value)
-  if (Array.isArray(value)) return `array[${value.map(literal).join(', ')}]`
-  return `'${String(value).replaceAll("'", "''")}'`
 }

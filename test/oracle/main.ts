@@ -4,8 +4,8 @@ import { createPool, migrate } from '@platform-events/postgres'
 import { startTestServer } from '../support/embedded-test-server.ts'
 import { ALL_FORMS, type AnyForm, compareForm, type Found, storeWorld } from './compare.ts'
 import { makeWorld } from './data-sets.ts'
-import { smallest } from './smallest.ts'
-import { asInserts } from './store.ts'
+import { startService } from './service.ts'
+import { printed, smallest } from './smallest.ts'
 
 const USAGE = `npm run oracle -- [--sets 1000] [--seed N] [--form ${ALL_FORMS.join('|')}] [--today YYYY-MM-DD]
 Data sets per form, compared 50 at a time; a difference ends its form and is printed as the smallest rows that still have it.`
@@ -17,17 +17,19 @@ const server = await startTestServer()
 const pool = createPool({ connectionString: server.connectionString, applicationName: 'platform-events oracle' })
 for (const signal of ['SIGINT', 'SIGTERM'] as const)
   process.once(signal, () => void server.stop().then(() => process.exit(1)))
+await migrate(server.connectionString)
+const service = await startService(pool)
 const tallies = new Map(forms.map((form) => [form, { sets: 0, ms: 0, found: null as Found | null }]))
 try {
-  await migrate(server.connectionString)
   console.log(`seed ${seed}, today ${today}`)
   for (let round = 0; round * SETS_AT_ONCE < sets; round++) {
     const world = makeWorld(seed + round, SETS_AT_ONCE, Date.parse(today) * 1000)
-    await storeWorld(pool, world)
+    await storeWorld(service, world)
     for (const [form, tally] of tallies) if (!tally.found) await compare(form, tally, world)
   }
   for (const [form, { found }] of tallies) if (found) await print(form, found)
 } finally {
+  await service.close()
   await pool.end()
   await server.stop()
 }
@@ -45,16 +47,13 @@ async function compare(
   world: ReturnType<typeof makeWorld>,
 ): Promise<void> {
   const begun = performance.now()
-  tally.found = await compareForm(pool, world, form, 0)
+  tally.found = await compareForm(service, world, form)
   tally.sets += SETS_AT_ONCE
   tally.ms += performance.now() - begun
 }
 
 async function print(form: AnyForm, found: Found): Promise<void> {
-  const least = await smallest(pool, found)
-  console.log(`\n-- ${form}, ${least.question.name}: ${least.difference}`)
-  console.log(asInserts(least.world.sets.flat()))
-  console.log(`${least.question.text};\n`)
+  console.log(`\n-- ${form}\n${printed(await smallest(service, found))}\n`)
 }
 
 function settings(): { sets: number; seed: number; forms: readonly AnyForm[]; today: string } {

@@ -1,7 +1,16 @@
+import type { Pool } from '@platform-events/postgres'
 import type { OracleEvent } from './events.ts'
 
+/** What is tested: the SQL functions, and the query service over the same database. */
+export interface Asked {
+  pool: Pool
+  /** The JSON that POST /v1/<path> answers. Throws with the body unless it is 200. */
+  // biome-ignore lint/suspicious/noExplicitAny: answers of every kind
+  post(path: string, body: unknown): Promise<any>
+}
+
 /** Something to ask of a world's events, of the oracle and of what is tested. */
-export interface Question<Asked> {
+export interface Question {
   /** What is asked, e.g. `conversion_funnel`. */
   name: string
   /** The question as one would put it, to be printed. */
@@ -10,17 +19,9 @@ export interface Question<Asked> {
   got(asked: Asked): Promise<unknown>
 }
 
-/** A SQL value of type timestamptz or interval as microseconds; null stays null. */
-export function micros(sql: string): string {
-  return `(extract(epoch from ${sql}) * 1000000)::bigint`
-}
-
-/** A whole number as pg gives bigint, and null. */
-export function whole(value: unknown): number | null {
-  return value === null || value === undefined ? null : Number(value)
-}
-
-/** A share of 1 in millionths. */
-export function millionths(value: unknown): number | null {
-  return value === null || value === undefined ? null : Math.round(Number(value) * 1_000_000)
+/** A value as one would write it in SQL. */
+export function literal(value: unknown): string {
+  if (value === null || typeof value === 'number' || typeof value === 'boolean') return String(value)
+  if (Array.isArray(value)) return `array[${value.map(literal).join(', ')}]`
+  return `'${String(value).replaceAll("'", "''")}'`
 }

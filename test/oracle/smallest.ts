@@ -1,15 +1,16 @@
-import type { Pool } from '@platform-events/postgres'
-import { compareQuestion, type Found, storeWorld } from './compare.ts'
+import { compareQuestion, type Found, stagesOf, storeWorld } from './compare.ts'
 import type { World } from './data-sets.ts'
+import type { Service } from './service.ts'
+import { asInserts } from './store.ts'
 
 /** Makes the world of a difference as small as one that still has it: fewer sets, then fewer events. The database holds it afterwards. */
-export async function smallest(pool: Pool, found: Found): Promise<Found> {
+export async function smallest(service: Service, found: Found): Promise<Found> {
   let best = found
   const types = found.world.sets.at(-1)!
   const retry = async (sets: World['sets']): Promise<boolean> => {
     const world = { ...best.world, sets }
-    await storeWorld(pool, world)
-    const still = await compareQuestion(pool, world, best.question)
+    await storeWorld(service, world)
+    const still = await compareQuestion(service, world, sets.flat(), best.question)
     if (still) best = still
     return still !== null
   }
@@ -23,6 +24,18 @@ export async function smallest(pool: Pool, found: Found): Promise<Found> {
         break
       }
   }
-  await storeWorld(pool, best.world)
+  await storeWorld(service, best.world)
   return best
+}
+
+/** A difference as one can try it: rows, segments and the question. */
+export function printed({ question, world, difference }: Found): string {
+  return [
+    `-- ${question.name}: ${difference}`,
+    ...stagesOf(world).flatMap(({ events, segments }) => [
+      asInserts(events),
+      `-- Here the segments of these days are built: ${segments.join(', ') || 'none'}`,
+    ]),
+    `${question.text};`,
+  ].join('\n')
 }

@@ -3,10 +3,9 @@ import { isoOf } from './definition.ts'
 import type { OracleEvent } from './events.ts'
 
 /** Makes the days of these events; those that exist stay. */
-export async function prepareDays(pool: Pool, events: readonly OracleEvent[]): Promise<string[]> {
+export async function prepareDays(pool: Pool, events: readonly OracleEvent[]): Promise<void> {
   const days = [...new Set(events.map(({ at }) => isoOf(at).slice(0, 10)))].sort()
   await pool.query('select events_internal.create_day(day) from unnest($1::date[]) as day', [days])
-  return days
 }
 
 /** Stores by direct insert, in the order given, so that triggers give rows what the consumer would; sources are corrected afterwards. */
