@@ -2,7 +2,7 @@
  * Counts, funnels, paths and retention over what `analytics-fill` left in the folder BENCH_DATA: `npm run bench analytics`. The first run closes the
  * days and so builds their segments (some seconds a day). SQL is asked as psql would; the query service is a process of its own, asked by HTTP:
  * cached (closed days in its memory), from Postgres (SEGMENT_CACHE_MB=0), and the first question of a fresh process. Times are medians of BENCH_ROUNDS (7)
- * questions, milliseconds; all in one run, so that ratios hold.
+ * questions, milliseconds; BENCH_ONLY is a regular expression for the questions' names; all in one run, so that ratios hold.
  */
 import { createHash } from 'node:crypto'
 import { createPool, migrate, type Pool, startEmbeddedPostgres } from '@platform-events/postgres'
@@ -14,6 +14,7 @@ import { machine, median } from './facts.ts'
 
 const TOKEN = 'op_bench'
 const ROUNDS = Number(process.env['BENCH_ROUNDS'] ?? 7)
+const only = new RegExp(process.env['BENCH_ONLY'] ?? '')
 const dataDir = process.env['BENCH_DATA']
 if (dataDir === undefined) throw new Error('BENCH_DATA names the folder that analytics-fill filled.')
 const server = await startEmbeddedPostgres({
@@ -73,6 +74,7 @@ async function askService(env: Record<string, string>, days: Asked): Promise<obj
   const figures: Record<string, unknown> = {}
   try {
     for (const [name, path, body] of QUESTIONS(days)) {
+      if (!only.test(name)) continue
       const times: number[] = []
       let answer: unknown
       for (let round = 0; round < ROUNDS + 1; round++) {
@@ -105,6 +107,7 @@ async function rssOf(pid: number): Promise<number> {
 async function askSql(pool: Pool, days: Asked): Promise<object> {
   const figures: Record<string, unknown> = {}
   for (const [name, statement] of SQL(days)) {
+    if (!only.test(name)) continue
     const times: number[] = []
     for (let round = 0; round < 4; round++) {
       const startedAt = performance.now()
