@@ -61,7 +61,11 @@ describe.each(EACH_KIND)('privileges on $name', (ground) => {
       for (const call of [
         'get_event_counts_by_type()',
         'get_conversion_funnel()',
-        `conversion_funnel(array['A'], now() - interval '1 day', now())`,
+        `conversion_funnel('["A", "A"]', now() - interval '1 day', now())`,
+        `funnel_times('{"steps": ["A", "A"]}')`,
+        `funnel_trend('{"steps": ["A", "A"]}')`,
+        `funnel_lift('{"steps": ["A", "A"]}', 1, 'city')`,
+        `funnel_actors('{"steps": ["A", "A"]}', 1, 'dropped')`,
       ]) {
         const attempt = asCaller(database.superuser, caller, (ask) => ask(`select * from public.${call}`))
         expect(await sqlstate(attempt), call).toBe(state)
