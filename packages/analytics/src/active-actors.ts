@@ -1,4 +1,4 @@
-import { type ActorRange, EVERY_ACTOR, gatherActors } from './gather.ts'
+import { type ActorRange, actorsOf, gatherActors } from './gather.ts'
 import { DAY_MICROS, type DaySlice } from './slice.ts'
 import { tagEvents } from './tag-events.ts'
 import { everyType } from './tag-groups.ts'
@@ -32,10 +32,10 @@ export interface ActiveActorsRow {
   stickiness: number | null
 }
 
-/** The events that are needed: those of the 29 days before the first day too. */
+/** The events that are needed: the days are taken whole, and the 29 before the first with them. */
 export function activeActorsRange(question: ActiveActorsQuestion): { fromMicros: number; toMicros: number } {
-  const { starts } = daysOf(question)
-  return { fromMicros: starts[0] ?? question.fromMicros, toMicros: question.toMicros }
+  const { starts, end } = daysOf(question)
+  return { fromMicros: starts[0] ?? question.fromMicros, toMicros: end }
 }
 
 export function tallyActiveActors(
@@ -50,21 +50,11 @@ export function tallyActiveActors(
   const weekly = new Int32Array(count + MONTH)
   const monthly = new Int32Array(count + MONTH)
   const tagged = tagEvents(slices, [{ eventTypes: question.eventTypes ?? everyType(slices), where: [] }])
-  const bounds = { ...activeActorsRange(question), range: range ?? EVERY_ACTOR, untagged: false }
-  const active: number[] = []
+  const bounds = { ...activeActorsRange(question), range: actorsOf(range), untagged: false }
   gatherActors(tagged, bounds, ({ micros }, begin, end) => {
-    active.length = 0
-    let last = -1
+    let last = Number.NEGATIVE_INFINITY
     for (let row = begin; row < end; row++) {
       const day = days.at(micros[row]!)
-      if (day === last) continue
-      active.push(day)
-      last = day
-    }
-    // Days come in order, but where a clock is set back over a midnight.
-    active.sort((a, b) => a - b)
-    last = Number.NEGATIVE_INFINITY
-    for (const day of active) {
       if (day === last) continue
       daily[day]!++
       cover(weekly, day, last, WEEK)
@@ -102,15 +92,18 @@ export function activeActorsAnswer(tally: ActiveActorsTally, question: ActiveAct
 const WEEK = 7
 const MONTH = 30
 
-/** The days of the range, behind the 29 before them. */
-function daysOf({ timeZone, fromMicros, toMicros }: ActiveActorsQuestion): {
+interface Days {
   starts: number[]
-  at: (micros: number) => number
-} {
-  if (toMicros <= fromMicros) return { starts: [], at: () => 0 }
-  const days = timeBuckets('day', timeZone, fromMicros - (MONTH + 1) * DAY_MICROS, toMicros)
-  const before = days.at(fromMicros) - (MONTH - 1)
-  return { starts: days.starts.slice(before), at: (micros) => days.at(micros) - before }
+  end: number
+  at(micros: number): number
+}
+
+/** The days of the range, behind the 29 before them. */
+function daysOf({ timeZone, fromMicros, toMicros }: ActiveActorsQuestion): Days {
+  if (toMicros <= fromMicros) return { starts: [], end: fromMicros, at: () => 0 }
+  const { starts, ends, at } = timeBuckets('day', timeZone, fromMicros - (MONTH + 1) * DAY_MICROS, toMicros)
+  const before = at(fromMicros) - (MONTH - 1)
+  return { starts: starts.slice(before), end: ends.at(-1)!, at: (micros) => at(micros) - before }
 }
 
 /** One actor more on the days that end within `length` of this day, but for those already counted from the last day on. */

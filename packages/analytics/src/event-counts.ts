@@ -1,5 +1,5 @@
 import type { PropertyFilter } from './funnel-definition.ts'
-import { type ActorRange, gatherActors } from './gather.ts'
+import { type ActorRange, EVERYBODY, gatherActors } from './gather.ts'
 import { GrowingCounts } from './growing-array.ts'
 import { compareValues, Groups } from './row-groups.ts'
 import type { DaySlice } from './slice.ts'
@@ -41,7 +41,7 @@ export interface CountsRow {
   actors: number
 }
 
-/** @param range the first worker's begins at 0, for actor number 0 has the events without an actor */
+/** Events without an actor, which has number 0, are counted too: by whoever takes the range that begins with 0. */
 export function tallyCounts(slices: DaySlice[], question: CountsQuestion, range?: ActorRange): CountsTally {
   const { fromMicros, toMicros, bucket, timeZone, breakdown } = question
   const buckets = timeBuckets(bucket, timeZone, fromMicros, toMicros)
@@ -124,6 +124,3 @@ export function countsAnswer(tally: CountsTally, question: CountsQuestion): Coun
   }
   return rows.sort((a, b) => a.bucketMicros - b.bucketMicros || compareValues(a.value, b.value))
 }
-
-/** Events without an actor are counted too. */
-const EVERYBODY: ActorRange = { from: 0, to: 2 ** 31 }

@@ -1,13 +1,11 @@
 import { describe, expect, it } from 'vitest'
 import { makeWorld } from '../../../test/oracle/data-sets.ts'
 import { FORMS, makeFunnel } from '../../../test/oracle/definitions.ts'
-import { chosenChain, type OracleFunnel } from '../../../test/oracle/funnel.ts'
+import { chosenChain } from '../../../test/oracle/funnel.ts'
 import { unitsOf } from '../../../test/oracle/identity.ts'
-import type { OracleMatch } from '../../../test/oracle/matches.ts'
 import { choicesOf } from '../../../test/oracle/random.ts'
-import type { FunnelDefinition } from './funnel-definition.ts'
 import { funnelChains } from './funnel-walk.ts'
-import { slicesOf } from './test-slices.ts'
+import { definitionOf, slicesOf } from './test-slices.ts'
 
 const TODAY = Date.UTC(2026, 5, 1) * 1000
 /** Of 50 data sets each. */
@@ -36,13 +34,3 @@ describe('the walk finds the chain that trying every choice of rows finds', () =
     expect(entered).toBeGreaterThan(100)
   })
 })
-
-/** As whoever asks fills it in: `exists` is true unless told. */
-function definitionOf({ from, to, window, steps, exclude, ...same }: OracleFunnel): FunnelDefinition {
-  const filled = <M extends OracleMatch>(match: M): M => ({
-    ...match,
-    where: match.where.map((filter) => (filter.op === 'exists' ? { value: true, ...filter } : filter)),
-  })
-  const definition = { ...same, steps: steps.map(filled), exclude: exclude.map(filled) }
-  return { ...definition, fromMicros: from, toMicros: to, windowMicros: window } as FunnelDefinition
-}

@@ -1,6 +1,6 @@
 import type { FunnelDefinition } from './funnel-definition.ts'
 import { type FunnelPlan, planFunnel } from './funnel-plan.ts'
-import { type ActorRange, EVERY_ACTOR, type GatheredRows, gatherActors, locateRow, sliceOffsets } from './gather.ts'
+import { type ActorRange, actorsOf, type GatheredRows, gatherActors, locateRow, sliceOffsets } from './gather.ts'
 import { placeSteps } from './optional-steps.ts'
 import type { DaySlice } from './slice.ts'
 import type { Walk } from './walk.ts'
@@ -32,7 +32,7 @@ export function walkFunnel(
   const places = plan.optional.length === 0 ? chain : new Int32Array(definition.steps.length)
   const walk = walkOf(plan, definition, chain)
   const { fromMicros, toMicros, mode } = definition
-  const bounds = { fromMicros, toMicros, range: range ?? EVERY_ACTOR, untagged: mode === 'strict' }
+  const bounds = { fromMicros, toMicros, range: actorsOf(range), untagged: mode === 'strict' }
   let unit: FunnelUnit | undefined
   gatherActors(plan.tagged, bounds, (rows, begin, end, actorNo) => {
     const level = walk(rows, begin, end)

@@ -35,8 +35,12 @@ export interface GatheredRows {
   refs: Uint32Array
 }
 
-/** Every actor with a number but 0, which has the events without an actor. */
-export const EVERY_ACTOR: ActorRange = { from: 1, to: 2 ** 31 }
+/** The range, everything by default, without number 0: it has the events without an actor. */
+export function actorsOf(range: ActorRange = EVERYBODY): ActorRange {
+  return { from: Math.max(1, range.from), to: range.to }
+}
+
+export const EVERYBODY: ActorRange = { from: 0, to: 2 ** 31 }
 
 /**
  * Calls `visit` once for each actor, ascending, with its rows of all days in the order of (time, id): those from `begin` to `end`

@@ -1,4 +1,4 @@
-import { type ActorRange, EVERY_ACTOR, gatherActors } from './gather.ts'
+import { type ActorRange, actorsOf, gatherActors } from './gather.ts'
 import { compareCodePoints } from './json-scalars.ts'
 import { PathTree } from './path-tree.ts'
 import { Groups } from './row-groups.ts'
@@ -42,7 +42,7 @@ export function tallyPaths(slices: DaySlice[], question: PathsQuestion, range?: 
   const anchorTag = types.numberOf(anchor) + 1
   const tagged = tagGroups(slices, { eventTypes, where: [] }, TYPE_BREAKDOWN, types)
   const tree = new PathTree(types.values.length + 1)
-  const bounds = { fromMicros, toMicros, range: range ?? EVERY_ACTOR, untagged: false }
+  const bounds = { fromMicros, toMicros, range: actorsOf(range), untagged: false }
   gatherActors(tagged, bounds, ({ micros, tags }, begin, end, actorNo) => {
     const [first, after, step] = direction === 'after' ? [begin, end, 1] : [end - 1, begin - 1, -1]
     for (let at = first; at !== after; ) {

@@ -1,4 +1,4 @@
-import { type ActorRange, EVERY_ACTOR, type GatheredRows, gatherActors } from './gather.ts'
+import { type ActorRange, actorsOf, type GatheredRows, gatherActors } from './gather.ts'
 import type { DaySlice } from './slice.ts'
 import { tagEvents } from './tag-events.ts'
 import { everyType } from './tag-groups.ts'
@@ -42,13 +42,14 @@ export interface RetentionRow {
 
 /** The events that are needed: returning ones are looked for until the last cohort's last period ends, or now. */
 export function retentionRange(question: RetentionQuestion): { fromMicros: number; toMicros: number } {
+  const { fromMicros, toMicros, nowMicros, periods } = question
   const { cohorts, ends } = bucketsOf(question)
-  const last = ends[cohorts + question.periods - 2]!
-  return { fromMicros: question.fromMicros, toMicros: Math.min(last, Math.max(question.nowMicros, question.toMicros)) }
+  if (cohorts === 0) return { fromMicros, toMicros: fromMicros }
+  return { fromMicros, toMicros: Math.min(ends[cohorts + periods - 2]!, Math.max(nowMicros, toMicros)) }
 }
 
 export function tallyRetention(slices: DaySlice[], question: RetentionQuestion, range?: ActorRange): RetentionTally {
-  const { first, returning, periods, toMicros } = question
+  const { first, returning, periods, toMicros, nowMicros } = question
   const buckets = bucketsOf(question)
   const sizes = new Uint32Array(buckets.cohorts)
   const returned = new Uint32Array(buckets.cohorts * periods)
@@ -59,7 +60,7 @@ export function tallyRetention(slices: DaySlice[], question: RetentionQuestion, 
   ])
   // The actor who was counted last in each period, of whatever cohort: an actor is in one.
   const counted = new Int32Array(periods).fill(-1)
-  const bounds = { ...retentionRange(question), range: range ?? EVERY_ACTOR, untagged: false }
+  const bounds = { ...retentionRange(question), range: actorsOf(range), untagged: false }
   gatherActors(tagged, bounds, (rows, begin, end, actorNo) => {
     const { micros, tags } = rows
     const origin = firstWith(rows, FIRST, begin, end)
@@ -68,7 +69,7 @@ export function tallyRetention(slices: DaySlice[], question: RetentionQuestion, 
     sizes[cohort]!++
     let row = origin
     while (row > begin && micros[row - 1] === micros[origin]) row--
-    for (; row < end; row++) {
+    for (; row < end && micros[row]! < nowMicros; row++) {
       if ((tags[row]! & RETURNING) === 0 || row === origin) continue
       const period = buckets.at(micros[row]!) - cohort
       if (period < 0 || period >= periods || counted[period] === actorNo) continue

@@ -1,5 +1,12 @@
+import type { World } from '../../../test/oracle/data-sets.ts'
 import type { OracleEvent } from '../../../test/oracle/events.ts'
+import type { OracleFunnel } from '../../../test/oracle/funnel.ts'
 import { groupBy } from '../../../test/oracle/groups.ts'
+import { actorOf, sessionUsers, unitsOf } from '../../../test/oracle/identity.ts'
+import type { OracleFilter, OracleMatch } from '../../../test/oracle/matches.ts'
+import type { Choices } from '../../../test/oracle/random.ts'
+import type { FunnelDefinition } from './funnel-definition.ts'
+import type { ActorRange } from './gather.ts'
 import { DAY_MICROS, type DaySlice, type PropertyColumn, SOURCE_COLUMN } from './slice.ts'
 
 /** Slices for tests, with the event behind each row, and the units in the order of their numbers, which begin at 1. */
@@ -68,4 +75,41 @@ function sliceOf(
 function columnOf(texts: (string | undefined)[]): PropertyColumn {
   const values = [...new Set(texts)].filter((text) => text !== undefined)
   return { values, codes: Uint16Array.from(texts, (text) => (text === undefined ? 0 : values.indexOf(text) + 1)) }
+}
+
+/** Everything of a world as slices: actors as units, and events of nobody. */
+export function slicesOfWorld(world: World): TestSlices {
+  const all = world.sets.flat()
+  const users = sessionUsers(all)
+  const nobody = all.filter((event) => actorOf(event, users) === null)
+  return slicesOf(unitsOf(all, 'actor'), nobody, world.late)
+}
+
+/** Two ranges of actor numbers, as two workers would take them; 0 has the events of nobody. */
+export function halves({ units }: TestSlices): [ActorRange, ActorRange] {
+  const middle = Math.ceil(units.length / 2)
+  return [
+    { from: 0, to: middle },
+    { from: middle, to: 2 ** 31 },
+  ]
+}
+
+/** A definition or filters with the defaults of `exists` filled in, as whoever asks does it. */
+export function definitionOf({ from, to, window, steps, exclude, ...same }: OracleFunnel): FunnelDefinition {
+  const filled = <M extends OracleMatch>(match: M): M => ({ ...match, where: match.where.map(filledFilter) })
+  const definition = { ...same, steps: steps.map(filled), exclude: exclude.map(filled) }
+  return { ...definition, fromMicros: from, toMicros: to, windowMicros: window } as FunnelDefinition
+}
+
+export function filledFilter(filter: OracleFilter): OracleFilter {
+  return filter.op === 'exists' ? { value: true, ...filter } : filter
+}
+
+/** A range on the world's grid of time, at times wider than it. */
+export function rangeOf(world: World, choices: Choices): { from: number; to: number } {
+  const instant = (): number => world.origin + choices.whole(0, world.instants) * world.unit
+  const end = world.origin + (world.instants + 1) * world.unit + 2
+  const from = choices.oneOf([world.origin - 5, instant()])
+  const to = choices.oneOf([end, end, instant()])
+  return { from: Math.min(from, to), to: Math.max(from, to) }
 }

@@ -29,17 +29,6 @@ export function zoneOffsets(timeZone: string, fromMicros: number, toMicros: numb
   return spans
 }
 
-/**
- * The instant of a local time, as Postgres finds it: of two (clocks set back) the later one, of none (clocks set forward) the one by
- * the offset before the change.
- */
-export function instantOfLocal(spans: OffsetSpan[], local: number): number {
-  const fitting = spans.findLast(({ from, to, offset }) => local - offset >= from && local - offset < to)
-  if (fitting !== undefined) return local - fitting.offset
-  const before = spans.findLast(({ from, offset }) => local - offset >= from) ?? spans[0]!
-  return local - before.offset
-}
-
 /** No zone changes its clock twice within this. */
 const PROBE = 12 * 3_600_000_000
 
