@@ -3,6 +3,13 @@ import { actorOf, sessionUsers } from './identity.ts'
 import { type Rate, rateOf } from './rates.ts'
 import { bucketEnd, bucketStart } from './time-zones.ts'
 
+export interface ActiveQuestion {
+  from: number
+  to: number
+  types: string[] | null
+  timeZone: string
+}
+
 export interface ActiveRow {
   day: number
   daily: number
@@ -14,10 +21,7 @@ export interface ActiveRow {
 }
 
 /** Distinct actors of each day of [from, to) on the zone's clocks; `from` and `to` are midnights there. */
-export function activeActors(
-  all: readonly OracleEvent[],
-  question: { from: number; to: number; types: string[] | null; timeZone: string },
-): ActiveRow[] {
+export function activeActors(all: readonly OracleEvent[], question: ActiveQuestion): ActiveRow[] {
   const { from, to, types, timeZone } = question
   const users = sessionUsers(all)
   const counted = all.filter(({ eventType }) => types === null || types.includes(eventType))

@@ -1,4 +1,4 @@
-import { COUNT_FORMS, type CountForm, countQuestion } from './count-questions.ts'
+import { COUNT_FORMS, type CountForm, countQuestions } from './count-questions.ts'
 import type { World } from './data-sets.ts'
 import { isoOf } from './definition.ts'
 import { FORMS, type Form, makeFunnel } from './definitions.ts'
@@ -48,10 +48,16 @@ export function stagesOf(world: World): { events: OracleEvent[]; segments: strin
 }
 
 /** Asks what a form asks of this world, which is stored, and compares. The first difference, or null. */
-export async function compareForm(asked: Asked, world: World, form: AnyForm): Promise<Found | null> {
+export async function compareForm(
+  asked: Asked,
+  world: World,
+  form: AnyForm,
+  of: 'sql' | 'api' | 'both' = 'both',
+): Promise<Found | null> {
   const choices = choicesOf(world.seed * ALL_FORMS.length + ALL_FORMS.indexOf(form))
   const events = world.sets.flat()
   for (const question of questionsOf(world, form, choices)) {
+    if (of !== 'both' && question.name.startsWith('POST') !== (of === 'api')) continue
     const found = await compareQuestion(asked, world, events, question)
     if (found) return found
   }
@@ -72,6 +78,6 @@ export async function compareQuestion(
 
 function questionsOf(world: World, form: AnyForm, choices: Choices): Question[] {
   return COUNT_FORMS.includes(form as CountForm)
-    ? [countQuestion(form as CountForm, world, choices)]
+    ? countQuestions(form as CountForm, world, choices)
     : funnelQuestions(world, makeFunnel(form as Form, world, choices), choices)
 }

@@ -37,6 +37,12 @@ export function makeFunnel(form: Form, world: World, choices: Choices): OracleFu
   return funnel
 }
 
+/** Two steps in order: what time_between asks. */
+export function makeTimeBetween(world: World, choices: Choices): OracleFunnel {
+  const funnel = makeFunnel('ordered', world, choices)
+  return { ...funnel, steps: funnel.steps.slice(0, 2).map((step) => ({ ...step, name: step.eventTypes.join(' or ') })) }
+}
+
 function makeSteps(form: Form, choices: Choices): OracleStep[] {
   const count = choices.oneOf(form === 'optional' ? [3, 3, 4, 5] : form === 'filters' ? [2, 2, 3] : [2, 2, 3, 3, 4, 5])
   const distinct = choices.someOf(EVENT_TYPES, count)

@@ -7,12 +7,12 @@ import { makeWorld } from './data-sets.ts'
 import { startService } from './service.ts'
 import { printed, smallest } from './smallest.ts'
 
-const USAGE = `npm run oracle -- [--sets 1000] [--seed N] [--form ${ALL_FORMS.join('|')}] [--today YYYY-MM-DD]
+const USAGE = `npm run oracle -- [--sets 1000] [--seed N] [--form ${ALL_FORMS.join('|')}] [--of sql|api] [--today YYYY-MM-DD]
 Data sets per form, compared 50 at a time; a difference ends its form and is printed as the smallest rows that still have it.`
 
 const SETS_AT_ONCE = 50
 
-const { sets, seed, forms, today } = settings()
+const { sets, seed, forms, of, today } = settings()
 const server = await startTestServer()
 const pool = createPool({ connectionString: server.connectionString, applicationName: 'platform-events oracle' })
 for (const signal of ['SIGINT', 'SIGTERM'] as const)
@@ -47,7 +47,7 @@ async function compare(
   world: ReturnType<typeof makeWorld>,
 ): Promise<void> {
   const begun = performance.now()
-  tally.found = await compareForm(service, world, form)
+  tally.found = await compareForm(service, world, form, of)
   tally.sets += SETS_AT_ONCE
   tally.ms += performance.now() - begun
 }
@@ -56,7 +56,7 @@ async function print(form: AnyForm, found: Found): Promise<void> {
   console.log(`\n-- ${form}\n${printed(await smallest(service, found))}\n`)
 }
 
-function settings(): { sets: number; seed: number; forms: readonly AnyForm[]; today: string } {
+function settings() {
   try {
     const { values } = parseArgs({
       args: process.argv.slice(2).filter((argument) => argument !== '--'),
@@ -64,6 +64,7 @@ function settings(): { sets: number; seed: number; forms: readonly AnyForm[]; to
         sets: { type: 'string', default: '1000' },
         seed: { type: 'string', default: String(Math.floor(Math.random() * 1e6)) },
         form: { type: 'string', multiple: true },
+        of: { type: 'string', default: 'both' },
         today: { type: 'string', default: new Date().toISOString().slice(0, 10) },
       },
     })
@@ -71,7 +72,9 @@ function settings(): { sets: number; seed: number; forms: readonly AnyForm[]; to
     const unknown = forms.find((form) => !ALL_FORMS.includes(form))
     if (unknown) throw new Error(`there is no form ${unknown}`)
     if (!/^\d+$/.test(values.sets) || !/^\d+$/.test(values.seed)) throw new Error('--sets and --seed are whole numbers')
-    return { sets: Number(values.sets), seed: Number(values.seed), forms, today: values.today }
+    const of = (['sql', 'api', 'both'] as const).find((one) => one === values.of)
+    if (!of) throw new Error('--of is sql, api or both')
+    return { sets: Number(values.sets), seed: Number(values.seed), forms, of, today: values.today }
   } catch (error) {
     console.error(`${(error as Error).message}\n\n${USAGE}`)
     process.exit(2)

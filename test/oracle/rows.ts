@@ -38,3 +38,11 @@ export function liftRow(row: any): [string | null, unknown[]] {
 export function filledBins<T extends { actors: number }>(bins: T[] | null): T[] {
   return (bins ?? []).filter(({ actors }) => actors > 0)
 }
+
+/** By value, for those of one frequency may come in any order. */
+// biome-ignore lint/suspicious/noExplicitAny: rows as they come
+export function topValuesRows(rows: any[]) {
+  return rows
+    .map(({ value, events, actors, share }) => [value, Number(events), Number(actors), millionths(share)])
+    .sort((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1))
+}
