@@ -1,3 +1,4 @@
+import { activeActors } from './active-actors.ts'
 import type { Analysis } from './analysis.ts'
 import { eventCounts } from './counts.ts'
 import { eventProperties } from './event-properties.ts'
@@ -5,6 +6,8 @@ import { explain } from './explain.ts'
 import { funnel } from './funnel.ts'
 import { funnelActors } from './funnel-actors.ts'
 import { lift } from './lift.ts'
+import { paths } from './paths.ts'
+import { retention } from './retention.ts'
 import { timeBetween } from './time-between.ts'
 import { topValues } from './top-values.ts'
 
@@ -15,6 +18,9 @@ export const ANALYSES: Analysis[] = [
   lift,
   explain,
   eventCounts,
+  paths,
+  retention,
+  activeActors,
   timeBetween,
   topValues,
   eventProperties,

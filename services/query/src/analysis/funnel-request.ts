@@ -34,6 +34,11 @@ const exclusion = z
   .strictObject({ ...matchFields, after: z.int().min(1).default(1), before: z.int().min(2).optional() })
   .refine(namesOneKindOfType, TYPE_FORM)
 
+export const unknownTypes = z
+  .enum(['refuse', 'allow'])
+  .default('refuse')
+  .describe('What to do with an event type that has never come: it may be misspelt, or not have come yet')
+
 /** What defines a funnel, whatever is asked about it. */
 export const funnelFields = {
   steps: z
@@ -49,10 +54,7 @@ export const funnelFields = {
     .default('ordered'),
   unit,
   exclude: z.array(exclusion).max(10, 'takes at most 10 exclusions').default([]),
-  unknown_types: z
-    .enum(['refuse', 'allow'])
-    .default('refuse')
-    .describe('What to do with an event type that has never come: it may be misspelt, or not have come yet'),
+  unknown_types: unknownTypes,
 }
 
 const funnelShape = z.strictObject(funnelFields)

@@ -5,8 +5,11 @@ import { RawDay, type RawTexts } from './raw-day.ts'
 import { type RawSource, rawEventsSql } from './raw-sql.ts'
 import type { Wanted } from './wanted.ts'
 
-/** Actors that the database has not numbered get numbers from here, in the order of their keys: after all others, on every day. */
-export const FIRST_LOCAL_NO = 2 ** 31
+/**
+ * Actors that the database has not numbered get numbers from here, in the order of their keys: after all others, on every day. Walks
+ * want them below 2^31; the database would need 100 GB to have numbered a billion itself.
+ */
+export const FIRST_LOCAL_NO = 2 ** 30
 
 export interface RawDays {
   /** Ascending; days without a row are not there. */

@@ -3,8 +3,8 @@ import type { Parts } from './messages.ts'
 
 /** Few enough that what each does once for all rows (filters) costs little, enough that two workers end at about the same time. */
 const PARTS = 4
-/** Actor numbers end before this; 0 is nobody. */
-const END = 2 ** 32
+/** Actor numbers end before this. */
+const END = 2 ** 31
 /** With fewer rows than these, a second worker costs more than it brings. */
 const ROWS_FOR_ONE = 200_000
 
@@ -13,13 +13,13 @@ export function workersFor(slices: DaySlice[], workers: number): number {
   return rows < ROWS_FOR_ONE ? 1 : workers
 }
 
-/** Cuts the actors so that the parts have about as many rows each, judged by the largest day. */
-export function partsOf(slices: DaySlice[]): Parts {
+/** Cuts the actors, from that number on, so that the parts have about as many rows each, judged by the largest day. */
+export function partsOf(slices: DaySlice[], first: number): Parts {
   const largest = slices.reduce<DaySlice | undefined>(
     (best, slice) => (best && best.rows >= slice.rows ? best : slice),
     undefined,
   )
-  const bounds = [1]
+  const bounds = [first]
   if (largest !== undefined)
     for (let part = 1; part < PARTS; part += 1) {
       const actorNo = largest.actorNos[actorAt(largest, Math.floor((largest.rows * part) / PARTS))] ?? END

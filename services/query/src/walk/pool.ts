@@ -108,7 +108,8 @@ export function walkPool(threads: number, logger: Logger): WalkPool {
     },
     async walk(question, slices, signal) {
       signal?.throwIfAborted()
-      const parts = partsOf(slices)
+      // 0 is nobody, whose events are counted and do nothing else.
+      const parts = partsOf(slices, question.walk === 'counts' ? 0 : 1)
       const abort = (): void => cancel(parts, signal?.reason)
       signal?.addEventListener('abort', abort)
       try {

@@ -1,12 +1,20 @@
 import type {
+  ActiveActorsQuestion,
+  ActiveActorsRow,
+  CountedPath,
+  CountsQuestion,
+  CountsRow,
   FunnelAnswer,
   FunnelBreakdown,
   FunnelDefinition,
   FunnelTrend,
-  TimeDistribution,
+  LiftRow,
+  PathsQuestion,
+  RetentionQuestion,
+  RetentionRow,
+  TimeBetweenAnswer,
 } from '@platform-events/analytics'
 import type { ActorsQuestion, ActorsTally } from './actors.ts'
-import type { LiftRow } from './lift.ts'
 
 export interface FunnelQuestion {
   walk: 'funnel'
@@ -33,20 +41,19 @@ export interface TimeBetweenQuestion {
   definition: FunnelDefinition
 }
 
-interface TimeBetween extends TimeDistribution {
-  actors: number
-  /** Seconds. */
-  mean: number | null
+interface Answers {
+  funnel: [FunnelQuestion, FunnelAnswer]
+  lift: [LiftQuestion, LiftRow[]]
+  actors: [ActorsQuestion, ActorsTally]
+  time_between: [TimeBetweenQuestion, TimeBetweenAnswer]
+  counts: [CountsQuestion & { walk: 'counts' }, CountsRow[]]
+  paths: [PathsQuestion & { walk: 'paths'; limit: number }, CountedPath[]]
+  retention: [RetentionQuestion & { walk: 'retention' }, RetentionRow[]]
+  active: [ActiveActorsQuestion & { walk: 'active' }, ActiveActorsRow[]]
 }
 
+export type WalkName = keyof Answers
+export type QuestionOf<Name extends WalkName> = Answers[Name][0]
 /** What a worker may be asked; it survives structured clone. */
-export type WalkQuestion = FunnelQuestion | LiftQuestion | ActorsQuestion | TimeBetweenQuestion
-
-interface WalkAnswers {
-  funnel: FunnelAnswer
-  lift: LiftRow[]
-  actors: ActorsTally
-  time_between: TimeBetween
-}
-
-export type WalkAnswer<Q extends WalkQuestion> = WalkAnswers[Q['walk']]
+export type WalkQuestion = QuestionOf<WalkName>
+export type WalkAnswer<Q extends WalkQuestion> = Answers[Q['walk']][1]

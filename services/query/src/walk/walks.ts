@@ -1,23 +1,40 @@
 import {
+  type ActiveActorsTally,
   type ActorRange,
+  activeActorsAnswer,
+  type CountsTally,
+  countsAnswer,
   type DaySlice,
   type FunnelTally,
   funnelAnswer,
+  funnelLift,
+  mergeActiveActors,
+  mergeCounts,
+  mergePaths,
+  mergeRetention,
   mergeTallies,
+  type PathsTally,
+  pathsAnswer,
+  type RetentionTally,
+  retentionAnswer,
+  tallyActiveActors,
+  tallyCounts,
   tallyFunnel,
+  tallyPaths,
+  tallyRetention,
+  timeBetweenAnswer,
 } from '@platform-events/analytics'
-import { type ActorsQuestion, type ActorsTally, mergeActors, tallyActors } from './actors.ts'
-import { liftOf } from './lift.ts'
-import type { FunnelQuestion, LiftQuestion, TimeBetweenQuestion, WalkAnswer, WalkQuestion } from './questions.ts'
+import { type ActorsTally, mergeActors, tallyActors } from './actors.ts'
+import type { QuestionOf, WalkAnswer, WalkName, WalkQuestion } from './questions.ts'
 
 /** A walk in three steps, so that workers can share it: each tallies some of the actors, and one makes the answer of all. */
-export interface Walk<Q extends WalkQuestion, Tally> {
-  tally(question: Q, slices: DaySlice[], range: ActorRange): Tally
-  merge(a: Tally, b: Tally, question: Q): Tally
-  answer(question: Q, tally: Tally): WalkAnswer<Q>
+interface Walk<Name extends WalkName, Tally> {
+  tally(question: QuestionOf<Name>, slices: DaySlice[], range: ActorRange): Tally
+  merge(a: Tally, b: Tally, question: QuestionOf<Name>): Tally
+  answer(question: QuestionOf<Name>, tally: Tally): WalkAnswer<QuestionOf<Name>>
 }
 
-const funnel: Walk<FunnelQuestion, FunnelTally> = {
+const funnel: Walk<'funnel', FunnelTally> = {
   tally: ({ definition, breakdown, trend, nowMicros }, slices, range) =>
     tallyFunnel(slices, definition, { breakdown, trend, nowMicros, range }),
   merge: mergeTallies,
@@ -25,31 +42,51 @@ const funnel: Walk<FunnelQuestion, FunnelTally> = {
     funnelAnswer(tally, definition, breakdown === undefined ? {} : { limit }),
 }
 
-const lift: Walk<LiftQuestion, FunnelTally> = {
+const lift: Walk<'lift', FunnelTally> = {
   tally: ({ definition, breakdown }, slices, range) =>
     tallyFunnel(slices, definition, { breakdown, nowMicros: 0, range }),
   merge: mergeTallies,
-  answer: ({ definition, step }, tally) => liftOf(tally, definition, step),
+  answer: ({ definition, step }, tally) => funnelLift(tally, definition, step),
 }
 
-const timeBetween: Walk<TimeBetweenQuestion, FunnelTally> = {
+const timeBetween: Walk<'time_between', FunnelTally> = {
   tally: ({ definition }, slices, range) => tallyFunnel(slices, definition, { nowMicros: 0, range }),
   merge: mergeTallies,
-  answer({ definition }, tally) {
-    const { actors, time_from_previous } = funnelAnswer(tally, definition).steps[1]!
-    const sum = tally.times[1]!.fromPrevious.reduce((total, micros) => total + micros, 0)
-    return { actors, ...time_from_previous, mean: actors === 0 ? null : Math.round(sum / actors) / 1e6 }
-  },
+  answer: (_question, tally) => timeBetweenAnswer(tally),
 }
 
-const actors: Walk<ActorsQuestion, ActorsTally> = {
+const actors: Walk<'actors', ActorsTally> = {
   tally: tallyActors,
   merge: (a, b, question) => mergeActors(question, a, b),
   answer: (_question, tally) => tally,
 }
 
-const WALKS = { funnel, lift, actors, time_between: timeBetween }
+const counts: Walk<'counts', CountsTally> = {
+  tally: (question, slices, range) => tallyCounts(slices, question, range),
+  merge: mergeCounts,
+  answer: (question, tally) => countsAnswer(tally, question),
+}
 
-export function walkOf(question: WalkQuestion): Walk<WalkQuestion, unknown> {
-  return WALKS[question.walk] as Walk<WalkQuestion, unknown>
+const paths: Walk<'paths', PathsTally> = {
+  tally: (question, slices, range) => tallyPaths(slices, question, range),
+  merge: mergePaths,
+  answer: ({ limit }, tally) => pathsAnswer(tally, limit),
+}
+
+const retention: Walk<'retention', RetentionTally> = {
+  tally: (question, slices, range) => tallyRetention(slices, question, range),
+  merge: mergeRetention,
+  answer: (question, tally) => retentionAnswer(tally, question),
+}
+
+const active: Walk<'active', ActiveActorsTally> = {
+  tally: (question, slices, range) => tallyActiveActors(slices, question, range),
+  merge: mergeActiveActors,
+  answer: (question, tally) => activeActorsAnswer(tally, question),
+}
+
+const WALKS = { funnel, lift, actors, time_between: timeBetween, counts, paths, retention, active }
+
+export function walkOf({ walk }: WalkQuestion): Walk<WalkName, unknown> {
+  return WALKS[walk] as Walk<WalkName, unknown>
 }
