@@ -66,6 +66,7 @@ describe.each(EACH_KIND)('privileges on $name', (ground) => {
         `funnel_trend('{"steps": ["A", "A"]}')`,
         `funnel_lift('{"steps": ["A", "A"]}', 1, 'city')`,
         `funnel_actors('{"steps": ["A", "A"]}', 1, 'dropped')`,
+        `explain_actor('{"steps": ["A", "A"]}', 'session:s')`,
       ]) {
         const attempt = asCaller(database.superuser, caller, (ask) => ask(`select * from public.${call}`))
         expect(await sqlstate(attempt), call).toBe(state)
