@@ -1,63 +1,40 @@
-import type { Pool } from '@platform-events/postgres'
-import { createLogger, createMetrics } from '@platform-events/runtime'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { FAR_APART, startMigrated } from '../../../test/support/grounds.ts'
-import { today } from '../../../test/support/retention.ts'
+import type { Pool, PoolClient } from '@platform-events/postgres'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { asCaller } from '../../../test/support/callers.ts'
+import { retentionFixture, today } from '../../../test/support/retention.ts'
 import { readBothWays } from '../../../test/support/segment-reader.ts'
 import { buildSegment } from './build-segment.ts'
 import { addDays } from './day.ts'
-import { createRetention } from './retention.ts'
 import { UnfitDayError } from './segment-rows.ts'
 import { openSession } from './session.ts'
 import { verifySegment } from './verify-segment.ts'
 
+const { database, retention, query } = retentionFixture({ beforeEach, afterEach })
 const signal = new AbortController().signal
-const noon = Date.parse(`${today}T12:00:00Z`)
 const [day, before] = [addDays(today, -1), addDays(today, -2)]
 
-describe.each(FAR_APART)('segments on $name', (ground) => {
-  let database: { pool: Pool; superuser: Pool; stop(): Promise<void> }
-  const query = async (sql: string, values: unknown[] = []) => (await database.pool.query(sql, values)).rows
+const USER = '00000000-0000-4000-8000-000000000001'
 
-  beforeAll(async () => {
-    database = await startMigrated(ground)
-  })
-  afterAll(() => database.stop())
-  beforeEach(async () => {
-    await query('truncate public.platform_events, events_internal.session_users')
-    await query('delete from events_internal.closed_days')
-    await query('delete from events_internal.event_segments')
-    await query('delete from events_internal.segment_changes')
-  })
+const addEvents = (events: { count: number; day: string; properties: string }) =>
+  query(
+    `insert into public.platform_events (event_type, created_at, user_id, session_id, properties)
+     select 'T' || n % 3, $2::date + n / 3 * interval '1.000123 seconds',
+            case when n % 5 = 0 then ('00000000-0000-4000-8000-' || lpad((n % 7)::text, 12, '0'))::uuid end,
+            case when n % 11 > 0 then 's' || n % 20 end, ${events.properties}
+     from generate_series(1, $1) n`,
+    [events.count, events.day],
+  )
 
-  const retention = () =>
-    createRetention({
-      pool: database.pool,
-      logger: createLogger({ name: 'retention', level: 'silent' }),
-      metrics: createMetrics(),
-      clock: () => noon,
-      segmentsEveryMs: 20,
-    })
-
-  const addEvents = (events: { count: number; day: string; properties: string }) =>
-    query(
-      `insert into public.platform_events (event_type, created_at, user_id, session_id, properties)
-       select 'T' || n % 3, $2::date + n / 3 * interval '1.000123 seconds',
-              case when n % 5 = 0 then ('00000000-0000-4000-8000-' || lpad((n % 7)::text, 12, '0'))::uuid end,
-              case when n % 11 > 0 then 's' || n % 20 end, ${events.properties}
-       from generate_series(1, $1) n`,
-      [events.count, events.day],
-    )
-
-  const build = async (options: { mostRows?: number } = {}) => {
-    const session = (await openSession(database.pool))!
-    try {
-      return await buildSegment(session, day, { signal, ...options })
-    } finally {
-      await session.close()
-    }
+const build = async (options: { mostRows?: number } = {}) => {
+  const session = (await openSession(database().pool))!
+  try {
+    return await buildSegment(session, day, { signal, ...options })
+  } finally {
+    await session.close()
   }
+}
 
+describe('segments', () => {
   it('have the rows of the day, and their properties', async () => {
     await addEvents({
       ...{ count: 600, day },
@@ -67,12 +44,12 @@ describe.each(FAR_APART)('segments on $name', (ground) => {
     })
     await build()
     for (const property of ['p', '', 'ключ "quoted"', 'absent']) {
-      const { bySegments, raw, segments } = await readBothWays(database.pool, day, day, property)
+      const { bySegments, raw, segments } = await readBothWays(database().pool, day, day, property)
       expect(segments).toEqual([day])
       expect(raw).toHaveLength(600)
       expect(bySegments).toEqual(raw)
     }
-    expect(await verifySegment(database.pool, day)).toEqual({ day, verdict: 'same', parts: [] })
+    expect(await verifySegment(database().pool, day)).toEqual({ day, verdict: 'same', parts: [] })
   })
 
   it('say which properties they do not keep, and when there are too many', async () => {
@@ -91,24 +68,24 @@ describe.each(FAR_APART)('segments on $name', (ground) => {
     expect(await query('select all_properties from events_internal.usable_segments')).toEqual([
       { all_properties: false },
     ])
-    expect(await verifySegment(database.pool, day)).toMatchObject({ verdict: 'same' })
+    expect(await verifySegment(database().pool, day)).toMatchObject({ verdict: 'same' })
   })
 
   it('are built when a day is closed, again when events come late, and are gone with their day', async () => {
     await addEvents({ count: 20, day, properties: `'{"p": 1}'` })
-    const one = retention()
+    const one = retention({ segmentsEveryMs: 20 })
     const report = await one.runNow()
     expect(report).toMatchObject({ problems: [], leftRaw: [] })
     expect(report.segmented).toEqual(report.closed.toReversed())
     expect((await one.runNow()).segmented).toEqual([])
 
     await addEvents({ count: 1, day, properties: `'{"p": 2}'` })
-    const { bySegments, raw, lateRows } = await readBothWays(database.pool, before, day, 'p')
+    const { bySegments, raw, lateRows } = await readBothWays(database().pool, before, day, 'p')
     expect({ lateRows, rows: raw.length }).toEqual({ lateRows: 1, rows: 21 })
     expect(bySegments).toEqual(raw)
-    expect(await verifySegment(database.pool, day)).toMatchObject({ verdict: 'late' })
+    expect(await verifySegment(database().pool, day)).toMatchObject({ verdict: 'late' })
     await one.start()
-    await expect.poll(() => verifySegment(database.pool, day), { timeout: 10_000 }).toMatchObject({ verdict: 'same' })
+    await expect.poll(() => verifySegment(database().pool, day), { timeout: 10_000 }).toMatchObject({ verdict: 'same' })
     expect(await query('select row_count from events_internal.usable_segments where day = $1', [day])).toEqual([
       { row_count: 21 },
     ])
@@ -130,7 +107,7 @@ describe.each(FAR_APART)('segments on $name', (ground) => {
   it('are refused to a day with too many rows, which is read raw', async () => {
     await addEvents({ count: 3, day, properties: `'{}'` })
     await expect(build({ mostRows: 2 })).rejects.toThrow(UnfitDayError)
-    const { bySegments, raw, segments } = await readBothWays(database.pool, day, day, 'p')
+    const { bySegments, raw, segments } = await readBothWays(database().pool, day, day, 'p')
     expect(segments).toEqual([])
     expect(bySegments).toEqual(raw)
   })
@@ -139,6 +116,80 @@ describe.each(FAR_APART)('segments on $name', (ground) => {
     await addEvents({ count: 9, day, properties: `'{"p": 1}'` })
     await build()
     await query(`update events_internal.platform_events_${day.replaceAll('-', '')} set properties = '{"p": 2}'`)
-    expect(await verifySegment(database.pool, day)).toEqual({ day, verdict: 'different', parts: ['p'] })
+    expect(await verifySegment(database().pool, day)).toEqual({ day, verdict: 'different', parts: ['p'] })
   })
+})
+
+describe('a segment is not built, or not used', () => {
+  const both = () => readBothWays(database().pool, day, day, 'p')
+
+  it('before everybody has ended who wrote, and looked for segments, before there was to be one', async () => {
+    const [loader, guest] = [await database().pool.connect(), await database().pool.connect()]
+    await loader.query('begin')
+    await insertEvent(loader, { session: 'late' })
+    // Whoever logs in looks for the session's key in actors, where it is not yet.
+    await insertEvent(database().pool, { session: 'guest' })
+    await guest.query('begin')
+    await insertEvent(guest, { session: 'guest', user: USER })
+    const building = build()
+    await expect.poll(() => query('select from events_internal.actors'), { timeout: 5000 }).toHaveLength(1)
+    await loader.query('commit')
+    await guest.query('commit')
+    expect(await building).toMatchObject({ rows: 3, actors: 2 })
+    const { bySegments, raw, segments } = await both()
+    expect(segments).toEqual([day])
+    expect(bySegments).toEqual(raw)
+    for (const client of [loader, guest]) client.release()
+  })
+
+  it('without the row of somebody who could not look, their snapshot being older', async () => {
+    const client = await database().pool.connect()
+    await client.query('begin isolation level repeatable read; select 1')
+    await build()
+    await insertEvent(client, { session: 'late' })
+    await client.query('commit')
+    client.release()
+    const { bySegments, raw, lateRows } = await both()
+    expect(lateRows).toBe(1)
+    expect(bySegments).toEqual(raw)
+  })
+
+  it('while it says of a guest what is now known to be a user', async () => {
+    await insertEvent(database().pool, { session: 's' })
+    await build()
+    await asCaller(database().pool, { role: 'authenticated', userId: USER }, (ask) =>
+      ask(`insert into public.platform_events (event_type, user_id, session_id) values ('SignedIn', $1, 's')`, [USER]),
+    )
+    expect(await both()).toMatchObject({ segments: [], raw: [{ actor: await keyOf(USER) }] })
+    await build()
+    const { bySegments, raw, segments } = await both()
+    expect(segments).toEqual([day])
+    expect(bySegments).toEqual(raw)
+    // And back again, for a user who is forgotten.
+    await query('insert into auth.users (id) values ($1)', [USER])
+    await query('delete from auth.users where id = $1', [USER])
+    expect(await both()).toMatchObject({ segments: [], raw: [{ actor: expect.not.stringMatching(await keyOf(USER)) }] })
+  })
+
+  it('for nothing that a login changes where the session has no events of that day', async () => {
+    await insertEvent(database().pool, { session: 's' })
+    await build()
+    await query(
+      `insert into public.platform_events (event_type, user_id, session_id) values ('SignedIn', $1, 'other')`,
+      [USER],
+    )
+    expect((await both()).segments).toEqual([day])
+  })
+
+  async function keyOf(user: string): Promise<string> {
+    return (await query('select events_internal.actor_key($1, null)::text as key', [user]))[0].key
+  }
+
+  function insertEvent(client: Pool | PoolClient, event: { session: string; user?: string }) {
+    return client.query(
+      `insert into public.platform_events (event_type, created_at, user_id, session_id)
+       values ('A', $1::date + time '10:00', $2, $3)`,
+      [day, event.user ?? null, event.session],
+    )
+  }
 })
