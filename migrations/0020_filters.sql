@@ -117,26 +117,37 @@ end $$;
 revoke all on function events_internal.require_range(timestamptz, timestamptz) from public, anon, authenticated, service_role;
 comment on function events_internal.require_range(timestamptz, timestamptz) is 'Raises 22023 unless p_from <= p_to and neither is null.';
 
--- A range that reaches behind the oldest partition is answered as long as nothing ever came there: on a young installation, "the
--- last 30 days" is a fair question.
-create function events_internal.require_raw_events(p_from timestamptz, p_to timestamptz) returns void
+create function events_internal.lost_before(p_from timestamptz, p_to timestamptz) returns timestamptz
   language plpgsql stable set search_path = '' as $$
 declare
-  oldest constant date := events_internal.oldest_day();
-  kept_from constant timestamptz := coalesce(oldest::timestamp at time zone 'UTC', 'infinity');
+  kept_from constant timestamptz := coalesce(events_internal.oldest_day()::timestamp at time zone 'UTC', 'infinity');
 begin
   if p_from < kept_from and exists (
     select from events_internal.event_rollup_hourly r
     where r.hour > p_from - interval '1 hour' and r.hour < least(kept_from, p_to)
     group by r.hour, r.event_type having sum(r.n) <> 0
   ) then
-    raise exception 'raw events are kept since %; counts without filter reach back further', coalesce(oldest::text, 'never')
-      using errcode = 'invalid_parameter_value', hint = 'Let p_from be that day or later; event_counts() without filter and breakdown answers for whole hours before it.';
+    return kept_from;
+  end if;
+  return '-infinity';
+end $$;
+revoke all on function events_internal.lost_before(timestamptz, timestamptz) from public, anon, authenticated, service_role;
+comment on function events_internal.lost_before(timestamptz, timestamptz) is
+  'Before when rows of [p_from, p_to) are dropped; -infinity if all that ever came are there. A range may reach behind the oldest partition as long as nothing '
+  'came there: on a young installation, the last 30 days are a fair question.';
+
+create function events_internal.require_raw_events(p_from timestamptz, p_to timestamptz) returns void
+  language plpgsql stable set search_path = '' as $$
+begin
+  if events_internal.lost_before(p_from, p_to) > p_from then
+    raise exception 'raw events are kept since %; counts without filter reach back further', coalesce(events_internal.oldest_day()::text, 'never')
+      using errcode = 'invalid_parameter_value',
+        hint = 'Begin the range on that day or later. event_counts() without filter and breakdown by a property answers for whole UTC hours before it.';
   end if;
 end $$;
 revoke all on function events_internal.require_raw_events(timestamptz, timestamptz) from public, anon, authenticated, service_role;
 comment on function events_internal.require_raw_events(timestamptz, timestamptz) is
-  'Raises 22023 if events of [p_from, p_to) came whose rows retention has dropped since. Example: select events_internal.require_raw_events(now() - interval ''30 days'', now())';
+  'Raises 22023 if rows of [p_from, p_to) are dropped. Example: select events_internal.require_raw_events(now() - interval ''30 days'', now())';
 
 -- Comparing jsonb with jsonb raises on no value, in whatever order the planner evaluates an AND; a cast to numeric would. Strings
 -- are compared as text in collation "C" (jsonb's own order of strings is the database's).

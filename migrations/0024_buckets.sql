@@ -90,6 +90,16 @@ comment on function events_internal.bucket_starts(text, timestamptz, timestamptz
   'lie before p_from. pg_catalog.width_bucket(created_at, these) is the bucket''s number. A day has 23 or 25 hours where clocks change; an hour that the '
   'clocks show twice is two. 22023 beyond 10,000 buckets. Example: select events_internal.bucket_starts(''day'', now() - interval ''7 days'', now(), ''America/Bogota'')';
 
+-- The number is known where the whole part lies in one bucket, as a UTC day does in a series of them; else every row is searched.
+create function events_internal.bucket_number_sql(p_first timestamptz, p_before timestamptz, p_starts timestamptz[]) returns text
+  language sql stable set search_path = '' as $$
+    select case when n.first = n.last then n.first::text else 'pg_catalog.width_bucket(e.created_at, ' || pg_catalog.quote_literal(p_starts::text) || '::timestamptz[])' end
+    from (select pg_catalog.width_bucket(p_first, p_starts) as first, pg_catalog.width_bucket(p_before - interval '1 microsecond', p_starts) as last) n
+  $$;
+revoke all on function events_internal.bucket_number_sql(timestamptz, timestamptz, timestamptz[]) from public, anon, authenticated, service_role;
+comment on function events_internal.bucket_number_sql(timestamptz, timestamptz, timestamptz[]) is
+  'SQL for the number, in an array of starts, of the bucket of an event (alias e) with created_at in [p_first, p_before).';
+
 create function events_internal.kept_days(p_from timestamptz, p_to timestamptz) returns table (first timestamptz, before timestamptz)
   language sql stable set search_path = '' as $$
     with leaves as materialized ( -- or to_date may be asked about other tables' names
@@ -100,7 +110,7 @@ create function events_internal.kept_days(p_from timestamptz, p_to timestamptz) 
     )
     select greatest(d.start, p_from), least(d.start + interval '24 hours', p_to)
     from days d
-    where d.start < p_to and d.start + interval '24 hours' > p_from
+    where greatest(d.start, p_from) < least(d.start + interval '24 hours', p_to)
     order by 1
   $$;
 revoke all on function events_internal.kept_days(timestamptz, timestamptz) from public, anon, authenticated, service_role;

@@ -62,9 +62,7 @@ begin
     else
       perform events_internal.require_raw_events(part.first, part.before) where p_from_rollup;
       counted := counted || ('select '
-        || case when pg_catalog.width_bucket(part.first, p_starts) = pg_catalog.width_bucket(part.before - interval '1 microsecond', p_starts)
-             then pg_catalog.width_bucket(part.first, p_starts)::text
-             else 'pg_catalog.width_bucket(e.created_at, ' || bounds || ')' end
+        || events_internal.bucket_number_sql(part.first, part.before, p_starts)
         || ' as bucket, ' || value || ' as value, count(*) as n' || case when p_unique then ', e.actor_key' else '' end
         || ' from public.platform_events e where ' || p_condition || of_types
         || pg_catalog.format(' and e.created_at >= %L and e.created_at < %L', part.first, part.before)
