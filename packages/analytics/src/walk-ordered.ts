@@ -1,4 +1,3 @@
-import { isBetter } from './chain-order.ts'
 import type { FunnelPlan } from './funnel-plan.ts'
 import type { GatheredRows } from './gather.ts'
 import { InstantMatching } from './instant-matching.ts'
@@ -71,8 +70,9 @@ class OrderedWalk {
     if (!stays) return
     const lasting = this.#lasting
     const at = link * links
-    if (this.#starts[link] !== NEVER && !isBetter(this.#micros, link + 1, lasting, 0, this.#places, at)) return
-    this.#starts[link] = this.#micros[lasting[0]!]!
+    const start = this.#micros[lasting[0]!]!
+    if (start <= this.#starts[link]!) return
+    this.#starts[link] = start
     for (let k = 0; k <= link; k++) this.#places[at + k] = lasting[k]!
   }
 
@@ -102,10 +102,11 @@ class OrderedWalk {
       for (let k = 0; k < entry; k++) candidate[k] = this.#places[from + k]!
       if (several) this.#matching.leastRows(entry, link, candidate)
       else candidate[link] = first
-      if (!found || isBetter(this.#micros, link + 1, candidate, 0, this.#best, 0)) this.#best.set(candidate)
+      const start = this.#micros[candidate[0]!]!
+      if (!found || start > this.#micros[this.#best[0]!]!) this.#best.set(candidate)
       found = true
       if (entry > latest) continue
-      if (!lasts || isBetter(this.#micros, link + 1, candidate, 0, this.#lasting, 0)) this.#lasting.set(candidate)
+      if (!lasts || start > this.#micros[this.#lasting[0]!]!) this.#lasting.set(candidate)
       lasts = true
     }
     if (found && link + 1 > this.#level) {

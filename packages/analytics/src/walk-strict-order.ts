@@ -1,4 +1,3 @@
-import { isBetter } from './chain-order.ts'
 import type { FunnelPlan } from './funnel-plan.ts'
 import { NEVER, type Walk } from './walk.ts'
 
@@ -11,7 +10,6 @@ export function strictOrderWalk({ links, windowMicros }: FunnelPlan, chain: Int3
   const starts = new Float64Array(links)
   // The chain that stands at link k: from k * links on, k + 1 places.
   const places = new Int32Array(links * links)
-  const candidate = new Int32Array(links)
   return ({ micros, tags }, begin, end) => {
     starts.fill(NEVER)
     let level = 0
@@ -25,15 +23,15 @@ export function strictOrderWalk({ links, windowMicros }: FunnelPlan, chain: Int3
         const at = link * links
         if (((bits >> link) & 3) === 0) starts[link] = NEVER
         if (!comes) continue
-        for (let k = 0; k < link; k++) candidate[k] = places[at - links + k]!
-        candidate[link] = row
-        const length = link + 1
-        const sameEnd = length === level && micros[chain[link]!] === time
-        if (length > level || (sameEnd && isBetter(micros, length, candidate, 0, chain, 0))) chain.set(candidate)
-        level = Math.max(level, length)
-        if (starts[link] !== NEVER && !isBetter(micros, length, candidate, 0, places, at)) continue
+        const raises =
+          link === level || (link + 1 === level && micros[chain[link]!] === time && start > micros[chain[0]!]!)
+        if (!raises && start <= starts[link]!) continue
         starts[link] = start
-        for (let k = 0; k <= link; k++) places[at + k] = candidate[k]!
+        for (let k = 0; k < link; k++) places[at + k] = places[at - links + k]!
+        places[at + link] = row
+        if (!raises) continue
+        level = link + 1
+        for (let k = 0; k < level; k++) chain[k] = places[at + k]!
       }
     }
     return level

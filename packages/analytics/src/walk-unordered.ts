@@ -27,7 +27,7 @@ export function unorderedWalk({ links, windowMicros }: FunnelPlan, chain: Int32A
     }
     basis.clear()
     let found = 0
-    for (let row = begin; found < level; row++) {
+    for (let row = begin; row < end && found < level; row++) {
       if (micros[row]! >= start && (tags[row]! & mask) !== 0 && basis.addIfFree(row, tags)) chain[found++] = row
     }
     return level

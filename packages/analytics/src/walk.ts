@@ -2,8 +2,9 @@ import type { GatheredRows } from './gather.ts'
 
 /**
  * Finds the chosen chain among one unit's rows, those from `begin` to `end`: returns its level (0: none) and leaves in `chain` (given
- * when the walk was made) the place of each link's row. "Better" among chains of one level, always: the earlier end, then the later
- * start, then the lesser vector of times, then the lesser vector of places.
+ * when the walk was made) the place of each link's row: of the chains of the highest level the one with the earliest end, then the latest
+ * start, then the least vector of times, then the least vector of places. The last two come by themselves where rows are read in order
+ * and a chain gives way only to one with a later start.
  */
 export type Walk = (rows: GatheredRows, begin: number, end: number) => number
 
