@@ -3,6 +3,7 @@ import type { Pool } from '@platform-events/postgres'
 import { Counter, type Logger, type Registry } from '@platform-events/runtime'
 import { buildSegment } from './build-segment.ts'
 import type { Day } from './day.ts'
+import { FenceError } from './fence.ts'
 import { listPartitions } from './partitions.ts'
 import type { RetentionReport } from './report.ts'
 import { UnfitDayError } from './segment-rows.ts'
@@ -36,6 +37,7 @@ export async function buildSegments(
       const { message } = error as Error
       if (error instanceof UnfitDayError) report.leftRaw.push({ day, reason: message })
       else report.problems.push({ step: 'segment', day, message })
+      if (error instanceof FenceError) break
     }
   }
   return report
