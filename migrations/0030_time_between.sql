@@ -17,7 +17,8 @@ begin
         'steps', pg_catalog.jsonb_build_array(p_first, p_second), 'from', p_from, 'to', p_to, 'window', events_internal.duration_of(p_window))) c
       where c.level = 2
     ), percentiles as (
-      select count(*) as actors, pg_catalog.percentile_disc(array[0.5, 0.75, 0.9]) within group (order by d.took) as took, pg_catalog.avg(d.took) as mean
+      select count(*) as actors, pg_catalog.percentile_disc(array[0.5, 0.75, 0.9]) within group (order by d.took) as took,
+             pg_catalog.justify_hours(pg_catalog.round(pg_catalog.avg(extract(epoch from d.took)) * 1000000) * interval '1 microsecond') as mean
       from durations d
     ), bins as (
       select pg_catalog.width_bucket(extract(epoch from d.took), edges) as bin, count(*) as n from durations d group by 1
