@@ -42,6 +42,10 @@ it('runs retention once, and says by its exit code what was not done', async () 
   const report = await run('retention', '--json')
   expect(report.code, report.stderr).toBe(0)
   expect(JSON.parse(report.stdout)).toMatchObject({ problems: [] })
+  expect(await run('retention', '--verify-segments')).toMatchObject({
+    code: 0,
+    stdout: '7 of 7 segments are what their rows make.\n',
+  })
   const other = await database.pool.connect()
   await other.query('select pg_advisory_lock(8098984449828741481)')
   expect(await run('retention')).toMatchObject({ code: 1, stdout: expect.stringContaining('NOT DONE  lock') })

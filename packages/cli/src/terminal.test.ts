@@ -70,7 +70,7 @@ it('draws a funnel, a line a step, within the width', () => {
 })
 
 it('tells what retention did, and what it did not', () => {
-  const nothing = { premade: [], repaired: [], dropped: [], closed: [], problems: [] }
+  const nothing = { premade: [], repaired: [], dropped: [], closed: [], segmented: [], problems: [] }
   expect(formatReport(nothing)).toBe('Nothing to do.\n')
   expect(
     formatReport({

@@ -14,9 +14,13 @@ import {
 } from '@platform-events/runtime'
 import { z } from 'zod'
 import { createRetention } from './retention.ts'
+import { verifySegments } from './verify-segment.ts'
 
-// --once: one run, for cron; exits with 1 if something was not done. --json: prints the report and nothing else.
-const { values: flags } = parseArgs({ options: { once: { type: 'boolean' }, json: { type: 'boolean' } } })
+// --once: one run, for cron; exits with 1 if something was not done. --verify: compares segments with their rows; exits with 1 if one differs.
+// --json: prints the report and nothing else.
+const { values: flags } = parseArgs({
+  options: { once: { type: 'boolean' }, verify: { type: 'boolean' }, json: { type: 'boolean' } },
+})
 
 const days = z.coerce.number().int()
 const settings = readConfigOrExit(
@@ -49,7 +53,14 @@ const retention = createRetention({
 })
 
 await startOrExit(settings, async () => {
-  if (flags.once) {
+  if (flags.verify) {
+    const verified = await verifySegments(pool)
+    await pool.end()
+    const different = verified.filter(({ verdict }) => verdict === 'different')
+    for (const segment of different) logger.error({ ...segment }, 'a segment differs from its rows')
+    if (flags.json) process.stdout.write(`${JSON.stringify({ verified })}\n`)
+    process.exitCode = different.length === 0 ? 0 : 1
+  } else if (flags.once) {
     const report = await retention.runNow()
     await pool.end()
     if (flags.json) process.stdout.write(`${JSON.stringify(report)}\n`)

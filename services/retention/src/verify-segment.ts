@@ -15,6 +15,14 @@ export interface VerifiedSegment {
   parts: string[]
 }
 
+/** All segments that readers use, each by itself. */
+export async function verifySegments(pool: Pool): Promise<VerifiedSegment[]> {
+  const { rows } = await pool.query<{ day: Day }>('select day::text from events_internal.usable_segments order by day')
+  const verified: VerifiedSegment[] = []
+  for (const { day } of rows) verified.push(await verifySegment(pool, day))
+  return verified
+}
+
 /** Makes a day's segment anew, in memory, and compares it with the one that is stored, in one snapshot. Changes nothing. */
 export async function verifySegment(pool: Pool, day: Day): Promise<VerifiedSegment> {
   const client = await pool.connect()
