@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { draw, funnelOf } from '../../../test/oracle/drawn.ts'
-import { chosenChain } from '../../../test/oracle/funnel.ts'
+import type { OracleEvent } from '../../../test/oracle/events.ts'
+import { chosenChain, type OracleFunnel } from '../../../test/oracle/funnel.ts'
 import { funnelChains } from './funnel-walk.ts'
 import { definitionOf, slicesOf } from './test-slices.ts'
 
@@ -23,14 +24,23 @@ describe('one person, few instants, and steps that share types: every row may st
           { mode, window: width, exclude: excludes && mode === 'ordered' ? exclude : [] },
         )
         const one = draw(drawn)
-        const { slices, events: rows } = slicesOf(new Map([['one', one]]))
-        const found = funnelChains(slices, definitionOf(funnel)).map(({ level, rows: at }) => ({
-          level,
-          events: at.map((place) => place && rows[place.slice]![place.row]!),
-        }))
-        expect(found[0] ?? null).toEqual(chosenChain(one, funnel))
+        expect(walked(one, funnel)).toEqual(chosenChain(one, funnel))
       }),
       { numRuns: 500 },
     )
   })
+
+  it('of several ways to share the rows of one instant, step 2 gets its first row before step 3 does', () => {
+    const one = draw('A1 B1 C1 D1')
+    const shared = [['A'], ['B', 'D'], ['A', 'B', 'C']].map((of) => ({ eventTypes: of }))
+    expect(walked(one, funnelOf(shared))).toEqual({ level: 3, events: one.slice(0, 3) })
+    expect(chosenChain(one, funnelOf(shared))).toEqual({ level: 3, events: one.slice(0, 3) })
+  })
 })
+
+function walked(one: OracleEvent[], funnel: OracleFunnel): object | null {
+  const { slices, events: rows } = slicesOf(new Map([['one', one]]))
+  const [found] = funnelChains(slices, definitionOf(funnel))
+  if (found === undefined) return null
+  return { level: found.level, events: found.rows.map((at) => at && rows[at.slice]![at.row]!) }
+}
