@@ -14,6 +14,7 @@ import {
   tokenSettings,
 } from '@platform-events/runtime'
 import { z } from 'zod'
+import { analysisOptions, analysisSettings } from './analysis-settings.ts'
 import { buildQueryApp } from './app.ts'
 
 const settings = readConfigOrExit(
@@ -24,6 +25,7 @@ const settings = readConfigOrExit(
     /** Signs session cookies; without it a restart ends the sessions. The same on all instances of this service. */
     SESSION_SECRET: z.string().min(32, 'at least 32 characters').optional(),
     QUERY_CONNECTIONS: z.coerce.number().int().min(1).default(4),
+    ...analysisSettings,
   }),
   process.env,
 )
@@ -40,6 +42,7 @@ await startOrExit(settings, async () => {
     verifyJwt: platformJwtVerifier(settings),
     logger,
     metrics: createMetrics(),
+    ...analysisOptions(settings),
     ...(settings.SESSION_SECRET === undefined
       ? {}
       : { sessionKey: createHash('sha256').update(settings.SESSION_SECRET).digest() }),

@@ -1,4 +1,6 @@
 import { Counter, Gauge, Histogram, type Registry } from '@platform-events/runtime'
+import type { AskerQueue } from './asker-queue.ts'
+import type { SegmentCache } from './slices/segment-cache.ts'
 
 export interface QueryMetrics {
   /** Runs a query and takes its time, failed or not. `query` is one of a closed set. */
@@ -36,4 +38,24 @@ export function queryMetrics(registry: Registry): QueryMetrics {
       registers,
     }),
   }
+}
+
+/** How the analyses fare: who waits, what is kept. */
+export function analysisMetrics(
+  registry: Registry,
+  { queue, cache }: { queue: AskerQueue; cache: SegmentCache },
+): void {
+  const gauge = (name: string, help: string, value: () => number): void => {
+    new Gauge({
+      name,
+      help,
+      registers: [registry],
+      collect() {
+        this.set(value())
+      },
+    })
+  }
+  gauge('query_analyses_waiting', 'Questions that wait for their turn', () => queue.waiting)
+  gauge('query_analyses_running', 'Questions that are being answered', () => queue.running)
+  gauge('query_segment_cache_bytes', 'What decoded closed days take in memory', () => cache.bytes)
 }

@@ -9,7 +9,7 @@ import { askerQueue } from './asker-queue.ts'
 import { createAuthenticator } from './auth.ts'
 import { countEvents } from './counts.ts'
 import { ledgerMetrics } from './ledger-metrics.ts'
-import { queryMetrics } from './metrics.ts'
+import { analysisMetrics, queryMetrics } from './metrics.ts'
 import { OPENAPI } from './openapi.ts'
 import { ledgerRoute, operatorRoutes } from './operator-routes.ts'
 import { sessionRoutes } from './session.ts'
@@ -31,6 +31,8 @@ export interface QueryOptions {
   maxTailSubscribers?: number
   /** How many analyses are answered at once; by default one less than the pool has connections, and 4 at most. */
   analysesAtOnce?: number
+  /** How many questions may wait for their turn; 200 unless told. */
+  maxWaiting?: number
   /** Worker threads that walk; as many as there are cores, and 2 at most, unless told. */
   walkThreads?: number
   /** What decoded closed days may take, in bytes; 256 MiB unless told. */
@@ -61,13 +63,14 @@ export function queryRoutes(options: QueryOptions): FastifyPluginAsync {
     ledgerMetrics(options.metrics, pool, clock)
     const authenticator = createAuthenticator({ pool, verifyJwt: options.verifyJwt, clock, sessionKey })
     const tail = createTail({ pool, logger, clock, metrics, maxSubscribers: options.maxTailSubscribers })
-    const walks = walkPool(options.walkThreads ?? Math.min(2, availableParallelism()), logger)
     const cache = segmentCache(options.segmentCacheBytes ?? 256 * 1024 ** 2)
+    const walks = walkPool({ threads: options.walkThreads ?? Math.min(2, availableParallelism()), logger })
     const queue = askerQueue({
       slots: options.analysesAtOnce ?? Math.max(1, Math.min(4, pool.options.max - 1)),
-      maxWaiting: MAX_WAITING,
+      maxWaiting: options.maxWaiting ?? MAX_WAITING,
       maxWaitMs: MAX_WAIT_MS,
     })
+    analysisMetrics(options.metrics, { queue, cache })
     // Not for who only injects.
     app.addHook('onListen', async () => walks.start())
     app.addHook('onClose', () => walks.stop())

@@ -1,3 +1,4 @@
+import { analysisSettings } from '@platform-events/query'
 import {
   commonSettings,
   databaseSettings,
@@ -23,6 +24,7 @@ export const settingsSchema = z.object({
     .int()
     .min(16 * 1024 ** 2)
     .default(4 * 1024 ** 3),
+  ...analysisSettings,
   /** Days of events kept, today not counted. */
   RETENTION_KEEP_DAYS: z.coerce.number().int().min(8).default(90),
   /** Where the log lines go: a file, or `-` for standard output; absent: DATA_DIR/platform-events.log. */

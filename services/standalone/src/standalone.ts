@@ -15,7 +15,7 @@ import { createConsumer } from '@platform-events/consumer'
 import { dashboardRoutes } from '@platform-events/dashboard'
 import { openDeadLetterTopic } from '@platform-events/event-log'
 import { migrate } from '@platform-events/postgres'
-import { queryRoutes } from '@platform-events/query'
+import { analysisOptions, queryRoutes } from '@platform-events/query'
 import { createRetention } from '@platform-events/retention'
 import {
   buildHttp,
@@ -124,7 +124,7 @@ async function buildParts(
   await app.register(collectorRoutes({ log: collected, sources, received, verifyJwt, metrics }))
   // From the token, so that an open page stays signed in over a restart; whoever knows the token needs no cookie.
   const sessionKey = createHash('sha256').update(`session ${access.operator_token}`).digest()
-  await app.register(queryRoutes({ pool, verifyJwt, logger, metrics, sessionKey }))
+  await app.register(queryRoutes({ pool, verifyJwt, logger, metrics, sessionKey, ...analysisOptions(settings) }))
   await app.register(
     dashboardRoutes({ script: buildTrackerScript, module: buildTrackerModule, writeKey: () => access.write_key }),
   )

@@ -55,7 +55,7 @@ export async function answerQuestion(one: Analysis, options: AnsweringOptions, q
   const range = one.range(asked, nowMs)
   const answer = (signal: AbortSignal): Promise<Answer> =>
     inSnapshot(pool, signal, async (client) => {
-      const versions = await closedVersions(client, range)
+      const versions = await closedVersions(client, range, nowMs)
       const etag = versions === null ? undefined : etagOf(one.path, JSON.stringify(asked), question.form, versions)
       if (etag !== undefined && matchesEtag(question.ifNoneMatch, etag)) return { etag, body: undefined }
       const found = await one.run(

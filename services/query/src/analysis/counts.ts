@@ -1,6 +1,10 @@
+import { TYPE_BREAKDOWN } from '@platform-events/analytics'
+import { RequestError } from '@platform-events/contracts'
 import { z } from 'zod'
-import { analysis } from './analysis.ts'
+import { isoOfMicros } from '../iso-micros.ts'
+import { type Asking, analysis } from './analysis.ts'
 import { count, time } from './funnel-shapes.ts'
+import { requireAnswerable } from './known.ts'
 import { eventTypes, filters, property } from './match-request.ts'
 import { periodFields, rangeOf } from './period.ts'
 import { timeZone } from './time-zone.ts'
@@ -36,20 +40,9 @@ export const eventCounts = analysis({
   request,
   answer,
   range: rangeOf,
-  async run({ client, nowMs }, asked) {
-    const { from, to } = rangeOf(asked, nowMs)
-    const { rows } = await client.query<CountRow>(SELECT_COUNTS, [
-      asked.event_types ?? null,
-      ...[from, to, asked.bucket, asked.breakdown ?? null],
-      ...[JSON.stringify(asked.where), asked.time_zone, asked.unique],
-    ])
-    const counts = rows.map((row) => ({
-      bucket: row.bucket.toISOString(),
-      event_type: row.event_type,
-      breakdown: row.breakdown,
-      events: Number(row.events),
-      actors: row.actors === null ? null : Number(row.actors),
-    }))
+  async run(asking, asked) {
+    const { from, to } = rangeOf(asked, asking.nowMs)
+    const counts = asked.unique ? await countUniques(asking, asked) : await countEvents(asking, asked)
     return { counts, from, to }
   },
   csv: {
@@ -58,16 +51,66 @@ export const eventCounts = analysis({
   },
 })
 
+type Asked = z.output<typeof request>
+type Counts = z.output<typeof answer>['counts']
+
+/** From the rollup, where it can. */
+async function countEvents({ client, nowMs }: Asking, asked: Asked): Promise<Counts> {
+  const { from, to } = rangeOf(asked, nowMs)
+  const { rows } = await client.query<CountRow>(SELECT_COUNTS, [
+    asked.event_types ?? null,
+    ...[from, to, asked.bucket, asked.breakdown ?? null],
+    ...[JSON.stringify(asked.where), asked.time_zone],
+  ])
+  return rows.map(({ bucket, event_type, breakdown, events }) => ({
+    bucket: bucket.toISOString(),
+    ...{ event_type, breakdown, events: Number(events), actors: null },
+  }))
+}
+
 interface CountRow {
   bucket: Date
   event_type: string | null
   breakdown: string | null
   events: string
-  actors: string | null
+}
+
+async function countUniques(asking: Asking, asked: Asked): Promise<Counts> {
+  const range = rangeOf(asked, asking.nowMs)
+  const { fromMicros, toMicros } = range
+  const { event_types, bucket, breakdown = null, where, time_zone: timeZone } = asked
+  await requireAnswerable(asking.client, event_types ?? [], range)
+  const length = toMicros - fromMicros
+  if (length / SHORTEST_MICROS[bucket] > MOST_BUCKETS)
+    throw new RequestError(
+      'invalid_query',
+      `more than ${MOST_BUCKETS} buckets: ask for a shorter range or larger buckets`,
+    )
+  if (length === 0) return []
+  const isByType = breakdown === TYPE_BREAKDOWN
+  const properties = [...where.map((filter) => filter.property), ...(breakdown === null || isByType ? [] : [breakdown])]
+  const { slices } = await asking.read({
+    ...{ fromMicros, toMicros, unit: 'actor', eventTypes: event_types ?? null, columns: [...new Set(properties)] },
+    ...{ sequence: false, nobody: true },
+  })
+  const question = { eventTypes: event_types ?? null, where, fromMicros, toMicros, bucket, timeZone, breakdown }
+  const rows = await asking.walk({ walk: 'counts', ...question }, slices)
+  return rows.map(({ bucketMicros, value, events, actors }) => ({
+    bucket: isoOfMicros(bucketMicros),
+    ...{ event_type: isByType ? value : null, breakdown: isByType ? null : value, events, actors },
+  }))
+}
+
+const MOST_BUCKETS = 10_000
+const DAY_MICROS = 86_400_000_000
+/** A day is never shorter than 23 hours; nearly is enough here. */
+const SHORTEST_MICROS = {
+  ...{ minute: 60e6, hour: 3600e6, day: DAY_MICROS, week: 7 * DAY_MICROS, month: 28 * DAY_MICROS },
+  all: Number.POSITIVE_INFINITY,
 }
 
 const SELECT_COUNTS = `
-select bucket, event_type, breakdown, events, actors
+select bucket, event_type, breakdown, events
   from public.event_counts(
          p_types => $1::text[], p_from => $2::timestamptz, p_to => $3::timestamptz, p_bucket => $4::text,
-         p_breakdown => $5::text, p_filter => $6::jsonb, p_time_zone => $7::text, p_unique => $8::boolean)`
+         p_breakdown => $5::text, p_filter => $6::jsonb, p_time_zone => $7::text)`

@@ -133,7 +133,8 @@ describe('the answer by HTTP is that of the SQL function', () => {
   it('from segments, which are read once and then cached', async () => {
     await buildSegments(database.pool, CLOSED)
     expect(await segments()).toBe(CLOSED.length)
-    for (const question of [...Object.values(FUNNELS), FUNNELS['plain']!, FUNNELS['by city']!]) await expectEqual(question)
+    for (const question of [...Object.values(FUNNELS), FUNNELS['plain']!, FUNNELS['by city']!])
+      await expectEqual(question)
   })
 
   it('after an event that came late, also one of the same microsecond as another', async () => {

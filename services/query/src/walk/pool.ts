@@ -31,16 +31,31 @@ interface Seat {
 
 /** After so long a worker that was told to stop is ended. A part of a walk takes milliseconds. */
 const STUBBORN_MS = 5000
+const WORKER = new URL('./worker.mjs', import.meta.url)
 
-/** @param threads how many workers; each is made when it is needed, and again after it died */
-export function walkPool(threads: number, logger: Logger): WalkPool {
+export interface WalkPoolOptions {
+  /** How many workers; each is made when it is needed, and again after it died. */
+  threads: number
+  logger: Logger
+  /** What they run; for tests. */
+  worker?: URL
+  /** For tests. */
+  stubbornMs?: number
+}
+
+export function walkPool({
+  threads,
+  logger,
+  worker: file = WORKER,
+  stubbornMs = STUBBORN_MS,
+}: WalkPoolOptions): WalkPool {
   const seats: Seat[] = Array.from({ length: threads }, () => ({ worker: undefined, task: undefined }))
   const waiting: Task[] = []
   let lastTaskId = 0
   let stopped = false
 
   function spawn(seat: Seat): Worker {
-    const worker = new Worker(new URL('./worker.mjs', import.meta.url), { execArgv: [], name: 'walk' })
+    const worker = new Worker(file, { execArgv: [], name: 'walk' })
     // A service that is done does not wait for them.
     worker.unref()
     seat.worker = worker
@@ -97,7 +112,7 @@ export function walkPool(threads: number, logger: Logger): WalkPool {
       task!.reject(reason)
       const stubborn = setTimeout(() => {
         if (seat.task === task) void worker?.terminate()
-      }, STUBBORN_MS)
+      }, stubbornMs)
       stubborn.unref()
     }
   }

@@ -16,7 +16,7 @@ import type {
 } from '@platform-events/analytics'
 import type { ActorsQuestion, ActorsTally } from './actors.ts'
 
-export interface FunnelQuestion {
+interface FunnelQuestion {
   walk: 'funnel'
   definition: FunnelDefinition
   breakdown: FunnelBreakdown | undefined
@@ -27,7 +27,7 @@ export interface FunnelQuestion {
   nowMicros: number
 }
 
-export interface LiftQuestion {
+interface LiftQuestion {
   walk: 'lift'
   definition: FunnelDefinition
   breakdown: FunnelBreakdown
@@ -36,7 +36,7 @@ export interface LiftQuestion {
 }
 
 /** The times of a funnel of two steps. */
-export interface TimeBetweenQuestion {
+interface TimeBetweenQuestion {
   walk: 'time_between'
   definition: FunnelDefinition
 }
