@@ -63,22 +63,22 @@ export function apiLift(expected: FunnelExpectations, step: number, property: st
   }
 }
 
-/** Page by page. */
+/** Page by page; in whatever order, each once. */
 export function apiActors(expected: FunnelExpectations, step: number, outcome: Outcome): Question {
-  const body = { ...toJson(expected.funnel), step, outcome, limit: 7 }
+  const body = { ...toJson(expected.funnel), step, outcome, limit: 25 }
   return {
     name: 'POST /v1/funnel/actors',
     text: JSON.stringify(body),
     expected: (events) => expected.actors(events, step, outcome),
     got: async ({ post }) => {
-      const found: unknown[] = []
+      const found: { actor: string; level: number; entered: number; last: number }[] = []
       for (let cursor: string | null | undefined; cursor !== null; ) {
         const page = await post('funnel/actors', { ...body, ...(cursor ? { cursor } : {}) })
         for (const { actor, level, entered_at, last_step_at } of page.actors)
           found.push({ actor, level, entered: microsOf(entered_at), last: microsOf(last_step_at) })
         cursor = page.next_cursor
       }
-      return found
+      return found.sort((a, b) => (a.actor < b.actor ? -1 : 1))
     },
   }
 }

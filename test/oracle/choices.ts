@@ -14,16 +14,9 @@ export function subsets(items: number[], size: number): number[][] {
 }
 
 /** Whether the rows can each serve a step of their own. */
-export function canServe(set: number[], steps: number[], serves: (position: number, step: number) => boolean): boolean {
+export function canServe(set: number[], steps: number[], serves: boolean[][]): boolean {
   const [first, ...rest] = set
   if (first === undefined) return true
-  return steps.some(
-    (step) =>
-      serves(first, step) &&
-      canServe(
-        rest,
-        steps.filter((other) => other !== step),
-        serves,
-      ),
-  )
+  const others = (step: number): number[] => steps.filter((other) => other !== step)
+  return steps.some((step) => serves[first]![step]! && canServe(rest, others(step), serves))
 }

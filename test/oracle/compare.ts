@@ -78,6 +78,6 @@ export async function compareQuestion(
 
 function questionsOf(world: World, form: AnyForm, choices: Choices): Question[] {
   return COUNT_FORMS.includes(form as CountForm)
-    ? countQuestions(form as CountForm, world, choices)
+    ? Array.from({ length: 4 }, () => countQuestions(form as CountForm, world, choices)).flat()
     : funnelQuestions(world, makeFunnel(form as Form, world, choices), choices)
 }

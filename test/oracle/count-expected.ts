@@ -1,7 +1,9 @@
+import { type ActiveQuestion, activeActors } from './active.ts'
 import type { OracleEvent } from './events.ts'
 import type { OracleFunnel } from './funnel.ts'
 import { times, walk } from './funnel-answers.ts'
 import { histogram, percentileDisc } from './rates.ts'
+import { type RetentionQuestion, retention } from './retention.ts'
 import { topValuesRows } from './rows.ts'
 import { type TopValuesQuestion, topValues } from './top-values.ts'
 
@@ -24,4 +26,15 @@ export function expectedTopValues(all: readonly OracleEvent[], asked: TopValuesQ
   return topValuesRows(
     topValues(all, asked).map(({ share, ...row }) => ({ ...row, share: share.millionths / 1_000_000 })),
   )
+}
+
+export function expectedRetention(all: readonly OracleEvent[], asked: RetentionQuestion) {
+  return retention(all, asked, Date.now() * 1000).map(({ rate, ...row }) => ({ ...row, rate: rate.millionths }))
+}
+
+export function expectedActive(all: readonly OracleEvent[], asked: ActiveQuestion) {
+  return activeActors(all, asked).map(({ stickiness, ...row }) => ({
+    ...row,
+    stickiness: stickiness?.millionths ?? null,
+  }))
 }

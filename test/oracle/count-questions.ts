@@ -1,5 +1,5 @@
 import type { ActiveQuestion } from './active.ts'
-import { apiCounts, apiTimeBetween, apiTopValues } from './api-count-questions.ts'
+import { apiActive, apiCounts, apiPaths, apiRetention, apiTimeBetween, apiTopValues } from './api-count-questions.ts'
 import type { CountsQuestion } from './counts.ts'
 import { EVENT_TYPES, type World } from './data-sets.ts'
 import { makeFilters, makeTimeBetween } from './definitions.ts'
@@ -26,12 +26,18 @@ export function countQuestions(form: CountForm, world: World, choices: Choices):
       const unique = choices.chance(0.5)
       return [sqlCounts(asked, unique), apiCounts(asked, unique)]
     }
-    case 'paths':
-      return [sqlPaths(makePaths(world, choices))]
-    case 'retention':
-      return [sqlRetention(makeRetention(world, choices))]
-    case 'active':
-      return [sqlActive(makeActive(world, choices))]
+    case 'paths': {
+      const asked = makePaths(world, choices)
+      return [sqlPaths(asked), apiPaths(asked)]
+    }
+    case 'retention': {
+      const asked = makeRetention(world, choices)
+      return [sqlRetention(asked), apiRetention(asked)]
+    }
+    case 'active': {
+      const asked = makeActive(world, choices)
+      return [sqlActive(asked), apiActive(asked)]
+    }
     case 'time_between': {
       const funnel = makeTimeBetween(world, choices)
       return [sqlTimeBetween(funnel), apiTimeBetween(funnel)]

@@ -22,7 +22,7 @@ export function funnelOf(steps: (string | Partial<OracleStep>)[], changes: Parti
     steps: steps.map((step) =>
       typeof step === 'string'
         ? { eventTypes: [step], where: [], optional: false, name: step }
-        : { eventTypes: [], where: [], optional: false, name: '', ...step },
+        : { eventTypes: [], where: [], optional: false, name: (step.eventTypes ?? []).join(' or '), ...step },
     ),
     from: 0,
     to: 1_000_000,

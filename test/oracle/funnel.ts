@@ -41,10 +41,11 @@ export interface Chain {
  */
 export function chosenChain(events: readonly OracleEvent[], funnel: OracleFunnel): Chain | null {
   const rows = inOrder(within(events, funnel.from, funnel.to))
+  const serves = rows.map((row) => funnel.steps.map((step) => matches(row, step)))
   const required = funnel.steps.flatMap((step, index) => (step.optional ? [] : [index]))
   for (let level = required.length; level > 0; level--) {
-    const valid = candidates(rows, funnel, required.slice(0, level)).filter((chain) =>
-      isValid(chain, rows, funnel, required),
+    const valid = candidates(serves, funnel, required.slice(0, level)).filter((chain) =>
+      isValid(chain, rows, serves, funnel, required),
     )
     const best = valid.sort((a, b) => preference(a, b, rows))[0]
     if (best) return { level, events: fillOptional(best, rows, funnel, required) }
@@ -52,22 +53,26 @@ export function chosenChain(events: readonly OracleEvent[], funnel: OracleFunnel
   return null
 }
 
-/** Every vector of distinct positions in `rows` whose k-th matches the k-th of `steps`; unordered: every set that can serve as many distinct steps. */
-function candidates(rows: OracleEvent[], funnel: OracleFunnel, steps: number[]): number[][] {
-  const positions = rows.map((_, position) => position)
-  const serves = (position: number, step: number): boolean => matches(rows[position]!, funnel.steps[step]!)
-  if (funnel.mode === 'unordered')
-    return subsets(positions, steps.length).filter((set) =>
-      canServe(
-        set,
-        funnel.steps.map((_, step) => step),
-        serves,
-      ),
-    )
-  return vectors(steps.map((step) => positions.filter((position) => serves(position, step))))
+/** Whether a row, by its position, can serve a step. */
+type Serves = boolean[][]
+
+/** Every vector of distinct positions whose k-th serves the k-th of `steps`; unordered: every set that can serve as many distinct steps. */
+function candidates(serves: Serves, funnel: OracleFunnel, steps: number[]): number[][] {
+  const positions = serves.map((_, position) => position)
+  if (funnel.mode === 'unordered') {
+    const all = funnel.steps.map((_, step) => step)
+    return subsets(positions, steps.length).filter((set) => canServe(set, all, serves))
+  }
+  return vectors(steps.map((step) => positions.filter((position) => serves[position]![step]!)))
 }
 
-function isValid(chain: number[], rows: OracleEvent[], funnel: OracleFunnel, required: number[]): boolean {
+function isValid(
+  chain: number[],
+  rows: OracleEvent[],
+  serves: Serves,
+  funnel: OracleFunnel,
+  required: number[],
+): boolean {
   const times = chain.map((position) => rows[position]!.at)
   if (times.at(-1)! - times[0]! > funnel.window) return false
   const follows = (holds: (k: number) => boolean): boolean => chain.every((_, k) => k === 0 || holds(k))
@@ -80,10 +85,9 @@ function isValid(chain: number[], rows: OracleEvent[], funnel: OracleFunnel, req
       return follows(
         (k) =>
           chain[k]! > chain[k - 1]! &&
-          rows.slice(chain[k - 1]! + 1, chain[k]).every((between) => {
-            const ofFunnel = funnel.steps.some((step) => matches(between, step))
-            return !ofFunnel || matches(between, funnel.steps[k - 1]!) || matches(between, funnel.steps[k]!)
-          }),
+          serves
+            .slice(chain[k - 1]! + 1, chain[k])
+            .every((between) => !between.includes(true) || between[k - 1]! || between[k]!),
       )
     case 'ordered':
       return follows((k) => times[k]! >= times[k - 1]!) && !isExcluded(times, rows, funnel, required)

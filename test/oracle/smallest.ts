@@ -6,7 +6,6 @@ import { asInserts } from './store.ts'
 /** Makes the world of a difference as small as one that still has it: fewer sets, then fewer events. The database holds it afterwards. */
 export async function smallest(service: Service, found: Found): Promise<Found> {
   let best = found
-  const types = found.world.sets.at(-1)!
   const retry = async (sets: World['sets']): Promise<boolean> => {
     const world = { ...best.world, sets }
     await storeWorld(service, world)
@@ -14,15 +13,16 @@ export async function smallest(service: Service, found: Found): Promise<Found> {
     if (still) best = still
     return still !== null
   }
-  for (const set of found.world.sets.slice(0, -1)) if (set.length > 0 && (await retry([set, types]))) break
+  const types = found.world.sets.at(-1)!
+  // Most differences are of one set. What is counted over all of them may want several.
+  let isOne = false
+  for (const set of found.world.sets.slice(0, -1)) isOne ||= set.length > 0 && (await retry([set, types]))
+  if (!isOne)
+    for (const set of found.world.sets.slice(0, -1)) await retry(best.world.sets.filter((other) => other !== set))
   for (let shrunk = true; shrunk; ) {
     shrunk = false
-    const [set = [], ...rest] = best.world.sets
-    for (const event of set)
-      if (await retry([set.filter((other) => other !== event), ...rest])) {
-        shrunk = true
-        break
-      }
+    for (const event of best.world.sets.slice(0, -1).flat())
+      shrunk = (await retry(best.world.sets.map((set) => set.filter((other) => other !== event)))) || shrunk
   }
   await storeWorld(service, best.world)
   return best

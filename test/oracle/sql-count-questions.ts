@@ -1,11 +1,11 @@
-import { type ActiveQuestion, activeActors } from './active.ts'
-import { expectedTimeBetween, expectedTopValues } from './count-expected.ts'
+import type { ActiveQuestion } from './active.ts'
+import { expectedActive, expectedRetention, expectedTimeBetween, expectedTopValues } from './count-expected.ts'
 import { type CountsQuestion, eventCounts } from './counts.ts'
 import { durationOf, isoOf, toJson } from './definition.ts'
 import type { OracleFunnel } from './funnel.ts'
 import { type PathsQuestion, paths } from './paths.ts'
 import { literal, type Question } from './question.ts'
-import { type RetentionQuestion, retention } from './retention.ts'
+import type { RetentionQuestion } from './retention.ts'
 import { filledBins, micros, millionths, topValuesRows, whole } from './rows.ts'
 import type { TopValuesQuestion } from './top-values.ts'
 
@@ -61,8 +61,7 @@ export function sqlRetention(asked: RetentionQuestion): Question {
   return {
     name: 'retention',
     text: `select * from retention(${values.map(literal).join(', ')})`,
-    expected: (all) =>
-      retention(all, asked, Date.now() * 1000).map(({ rate, ...row }) => ({ ...row, rate: rate.millionths })),
+    expected: (all) => expectedRetention(all, asked),
     got: async ({ pool }) => {
       const { rows } = await pool.query(
         `select ${micros('cohort')} as cohort, size, period, actors, rate, open
@@ -86,11 +85,7 @@ export function sqlActive(asked: ActiveQuestion): Question {
   return {
     name: 'active_actors',
     text: `select * from active_actors(${values.map(literal).join(', ')})`,
-    expected: (all) =>
-      activeActors(all, asked).map(({ stickiness, ...row }) => ({
-        ...row,
-        stickiness: stickiness?.millionths ?? null,
-      })),
+    expected: (all) => expectedActive(all, asked),
     got: async ({ pool }) => {
       const { rows } = await pool.query(
         `select ${micros('day')} as day, daily, weekly, monthly, stickiness from public.active_actors($1, $2, $3, $4) order by day`,

@@ -2,6 +2,7 @@ const QUARTER = 900_000_000
 
 const formats = new Map<string, Intl.DateTimeFormat>()
 const offsets = new Map<string, number>()
+const starts = new Map<string, number>()
 
 /** How far a zone's clocks are ahead of UTC at an instant, microseconds; asked of Intl, once per quarter of an hour. */
 function offsetAt(timeZone: string, micros: number): number {
@@ -57,9 +58,13 @@ export type Bucket = 'minute' | 'hour' | 'day' | 'week' | 'month'
  */
 export function bucketStart(timeZone: string, bucket: Bucket, micros: number): number {
   if (bucket === 'minute') return Math.floor(micros / 60_000_000) * 60_000_000
+  const key = `${timeZone} ${bucket} ${Math.floor(micros / QUARTER)}`
+  const known = starts.get(key)
+  if (known !== undefined) return known
   const label = labelAt(timeZone, bucket, micros)
   let quarter = Math.floor(micros / QUARTER) * QUARTER
   while (labelAt(timeZone, bucket, quarter - QUARTER) === label) quarter -= QUARTER
+  starts.set(key, quarter)
   return quarter
 }
 
