@@ -4,7 +4,7 @@ set local role events_owner;
 
 -- The hashes of actor_key() written out: a function with a pinned search_path is not inlined and costs 2 µs a row.
 create function events_internal.funnel_unit_sql(p_unit jsonb) returns text
-  language sql immutable set search_path = '' as $$
+  language sql immutable parallel safe set search_path = '' as $$
     select case
       when p_unit = '"actor"' then 'coalesce(s.user_key, e.actor_key)'
       else pg_catalog.format(
@@ -17,7 +17,7 @@ comment on function events_internal.funnel_unit_sql(jsonb) is
   'The key of who walks a funnel, an SQL expression over event e and, for actors, its session''s user s; null for who does not. A property is keyed as actor_key() does, by ''p:'' + its text.';
 
 create function events_internal.event_match_sql(p_match jsonb) returns text
-  language sql immutable set search_path = '' as $$
+  language sql immutable parallel safe set search_path = '' as $$
     select case pg_catalog.jsonb_array_length(p_match -> 'event_types')
         when 1 then pg_catalog.format('e.event_type = %L', p_match -> 'event_types' ->> 0)
         else pg_catalog.format('e.event_type = any (%L::text[])', array(select pg_catalog.jsonb_array_elements_text(p_match -> 'event_types')))
@@ -93,17 +93,22 @@ revoke all on function events_internal.funnel_levels_of_part(text, int, timestam
 comment on function events_internal.funnel_levels_of_part(text, int, timestamptz, timestamptz, bigint, int, int) is
   'How many units ended at each step, by the query of funnel_steps_sql. Window in microseconds.';
 
+-- Starting a process takes some ms, and each reads all rows: worth it from about this many.
+create function events_internal.funnel_parts(p_definition jsonb) returns int
+  language sql stable set search_path = '' as $$
+    select case when sum(r.n) >= 100000 then 2 else 1 end
+    from events_internal.event_rollup_hourly r
+    where r.hour >= pg_catalog.date_trunc('hour', (p_definition ->> 'from')::timestamptz, 'UTC') and r.hour < (p_definition ->> 'to')::timestamptz
+      and (p_definition ->> 'mode' = 'strict' or r.event_type in (
+        select t from pg_catalog.jsonb_array_elements(p_definition -> 'steps') s, pg_catalog.jsonb_array_elements_text(s -> 'event_types') t))
+  $$;
+revoke all on function events_internal.funnel_parts(jsonb) from public, anon, authenticated, service_role;
+comment on function events_internal.funnel_parts(jsonb) is 'In how many processes to walk, 1 or 2.';
+
 create function events_internal.funnel_levels(p_definition jsonb) returns bigint[]
   language plpgsql stable set search_path = '' as $$
 declare
-  steps constant jsonb := p_definition -> 'steps';
-  from_time constant timestamptz := p_definition ->> 'from';
-  to_time constant timestamptz := p_definition ->> 'to';
-  -- Starting a process takes some ms, and both read all rows.
-  many constant boolean := 100000 <= (
-    select sum(r.n) from events_internal.event_rollup_hourly r
-    where r.hour >= pg_catalog.date_trunc('hour', from_time, 'UTC') and r.hour < to_time
-      and r.event_type in (select t from pg_catalog.jsonb_array_elements(steps) s, pg_catalog.jsonb_array_elements_text(s -> 'event_types') t));
+  parts constant int := events_internal.funnel_parts(p_definition);
   ended bigint[];
 begin
   -- By execute: select … into would ask for two rows at most, which forbids a parallel plan.
@@ -111,12 +116,13 @@ begin
       select u.level, sum(u.n)::bigint as n
       from (' || (
         select pg_catalog.string_agg('select ended from events_internal.funnel_levels_of_part($1, $2, $3, $4, $5, ' || n || ', $6) ended', ' union all ')
-        from pg_catalog.generate_series(0, coalesce(many, false)::int) n
+        from pg_catalog.generate_series(0, parts - 1) n
       ) || ') p cross join lateral unnest(p.ended) with ordinality u (n, level)
       group by u.level
     ) l'
     into ended
-    using events_internal.funnel_steps_sql(p_definition), pg_catalog.jsonb_array_length(steps), from_time, to_time, (p_definition ->> 'window')::bigint, 1 + coalesce(many, false)::int;
+    using events_internal.funnel_steps_sql(p_definition), pg_catalog.jsonb_array_length(p_definition -> 'steps'),
+      (p_definition ->> 'from')::timestamptz, (p_definition ->> 'to')::timestamptz, (p_definition ->> 'window')::bigint, parts;
   return ended;
 end $$;
 revoke all on function events_internal.funnel_levels(jsonb) from public, anon, authenticated, service_role;
@@ -127,7 +133,7 @@ comment on function events_internal.funnel_levels(jsonb) is
 -- matches: required steps from bit 0, optional ones from bit 20, exclusions from bit 40. A chain is an array of positions in these.
 
 create function events_internal.funnel_mask_sql(p_definition jsonb) returns text
-  language sql immutable set search_path = '' as $$
+  language sql immutable parallel safe set search_path = '' as $$
     select 'case e.event_type ' || pg_catalog.string_agg(pg_catalog.format('when %L then %s', m.type, m.mask), ' ' order by m.type) || ' else 0::bigint end'
     from (
       select t as type, pg_catalog.string_agg(
@@ -144,10 +150,10 @@ comment on function events_internal.funnel_mask_sql(jsonb) is 'What event e matc
 
 -- offset 0: or the keys and masks would be computed once for each place that names them.
 create function events_internal.funnel_rows_sql(p_definition jsonb, p_condition text default 'true') returns text
-  language sql immutable set search_path = '' as $$
+  language sql immutable parallel safe set search_path = '' as $$
     select pg_catalog.format(
       'select r.unit, r.t, r.id, r.mask from (select %s as unit, e.created_at as t, e.id, %s as mask from public.platform_events e%s '
-      'where e.created_at >= $1 and e.created_at < $2%s and %s offset 0) r where r.unit is not null%s order by r.unit, r.t, r.id',
+      'where e.created_at >= $1 and e.created_at < $2%s and %s offset 0) r where r.unit & ($4 - 1) = $3%s order by r.unit, r.t, r.id',
       events_internal.funnel_unit_sql(p_definition -> 'unit'), events_internal.funnel_mask_sql(p_definition),
       case p_definition -> 'unit' when '"actor"' then ' left join events_internal.session_users s on s.session_key = e.actor_key' else '' end,
       case when p_definition ->> 'mode' = 'strict' then '' else pg_catalog.format(' and e.event_type = any (%L::text[])', array(
@@ -157,11 +163,11 @@ create function events_internal.funnel_rows_sql(p_definition jsonb, p_condition 
   $$;
 revoke all on function events_internal.funnel_rows_sql(jsonb, text) from public, anon, authenticated, service_role;
 comment on function events_internal.funnel_rows_sql(jsonb, text) is
-  'A query for the rows (unit, t, id, mask) of [$1, $2) that a funnel looks at, each unit''s in order: in mode strict all, else those that match a step or an '
-  'exclusion. p_condition, over event e, takes fewer units.';
+  'A query for the rows (unit, t, id, mask) of [$1, $2) and of part $3 of $4 of the units that a funnel looks at, each unit''s in order: in mode strict all, '
+  'else those that match a step or an exclusion. p_condition, over event e, takes fewer units.';
 
 create function events_internal.funnel_prefers(p_times timestamptz[], p_chain int[], p_other int[]) returns boolean
-  language plpgsql immutable set search_path = '' as $$
+  language plpgsql immutable parallel safe set search_path = '' as $$
 begin
   if p_times[p_chain[1]] <> p_times[p_other[1]] then
     return p_times[p_chain[1]] > p_times[p_other[1]];
@@ -178,7 +184,7 @@ comment on function events_internal.funnel_prefers(timestamptz[], int[], int[]) 
   'Whether the first of two chains of one level and one end is chosen: the later start, then the least times, then the least positions.';
 
 create function events_internal.funnel_chain_of(p_rows int[], p_before int[], p_node int) returns int[]
-  language plpgsql immutable set search_path = '' as $$
+  language plpgsql immutable parallel safe set search_path = '' as $$
 declare
   node int := p_node;
   chain int[] := '{}';
@@ -194,7 +200,7 @@ comment on function events_internal.funnel_chain_of(int[], int[], int) is 'The c
 
 -- Augmenting paths, breadth first (Kuhn's way of the maximum bipartite matching).
 create function events_internal.funnel_matching(p_masks bigint[], p_wanted bigint) returns int
-  language plpgsql immutable set search_path = '' as $$
+  language plpgsql immutable parallel safe set search_path = '' as $$
 declare
   step_of int[] := pg_catalog.array_fill(0, array[pg_catalog.cardinality(p_masks)]);
   row_of int[] := pg_catalog.array_fill(0, array[20]);
@@ -240,7 +246,7 @@ revoke all on function events_internal.funnel_matching(bigint[], bigint) from pu
 comment on function events_internal.funnel_matching(bigint[], bigint) is 'How many of the rows with these masks can serve a step each, another one each, of the steps p_wanted (bits).';
 
 create function events_internal.funnel_instant(p_masks bigint[], p_first int, p_last int) returns int[]
-  language plpgsql immutable set search_path = '' as $$
+  language plpgsql immutable parallel safe set search_path = '' as $$
 declare
   wanted constant bigint := ((1::bigint << (p_last - p_first + 1)) - 1) << (p_first - 1);
   chosen int[] := '{}';
@@ -294,7 +300,7 @@ comment on function events_internal.funnel_instant(bigint[], int, int) is
 create function events_internal.funnel_chain_ordered(
   p_times timestamptz[], p_masks bigint[], p_steps int, p_window interval, p_after int[], p_before int[]
 ) returns int[]
-  language plpgsql immutable set search_path = '' as $$
+  language plpgsql immutable parallel safe set search_path = '' as $$
 declare
   last_row constant int := pg_catalog.cardinality(p_times);
   deadlines timestamptz[] := pg_catalog.array_fill(null::timestamptz, array[p_steps]); -- start + window of the chain at each step
@@ -405,7 +411,7 @@ comment on function events_internal.funnel_chain_ordered(timestamptz[], bigint[]
   'The chosen chain, other events may come between. Exclusion n (bit 39 + n) counts after step p_after[n] and before step p_before[n], both of the required ones.';
 
 create function events_internal.funnel_chain_strict(p_times timestamptz[], p_masks bigint[], p_steps int, p_window interval) returns int[]
-  language plpgsql immutable set search_path = '' as $$
+  language plpgsql immutable parallel safe set search_path = '' as $$
 declare
   deadlines timestamptz[] := pg_catalog.array_fill(null::timestamptz, array[p_steps]); -- of the chain whose step k is the row before
   level int := 0;
@@ -435,7 +441,7 @@ comment on function events_internal.funnel_chain_strict(timestamptz[], bigint[],
   'The chosen chain of rows that follow each other without any between, in the order of (created_at, id).';
 
 create function events_internal.funnel_chain_strict_order(p_times timestamptz[], p_masks bigint[], p_steps int, p_window interval) returns int[]
-  language plpgsql immutable set search_path = '' as $$
+  language plpgsql immutable parallel safe set search_path = '' as $$
 declare
   deadlines timestamptz[] := pg_catalog.array_fill(null::timestamptz, array[p_steps]);
   nodes int[] := pg_catalog.array_fill(0, array[p_steps]);
@@ -484,7 +490,7 @@ comment on function events_internal.funnel_chain_strict_order(timestamptz[], big
 -- Sets of rows that can serve a step each are a matroid. latest is the basis that a search from the latest row back would find;
 -- so how many of it lie in a window that ends now is how many steps that window holds, whatever its length.
 create function events_internal.funnel_chain_unordered(p_times timestamptz[], p_masks bigint[], p_steps int, p_window interval) returns int[]
-  language plpgsql immutable set search_path = '' as $$
+  language plpgsql immutable parallel safe set search_path = '' as $$
 declare
   all_steps constant bigint := (1::bigint << p_steps) - 1;
   latest int[] := '{}';
@@ -533,7 +539,7 @@ comment on function events_internal.funnel_chain_unordered(timestamptz[], bigint
   'The chosen rows that serve the most steps, another step each, within the window, in the order of (created_at, id).';
 
 create function events_internal.funnel_places(p_times timestamptz[], p_masks bigint[], p_chain int[], p_bits int[], p_window interval) returns int[]
-  language plpgsql immutable set search_path = '' as $$
+  language plpgsql immutable parallel safe set search_path = '' as $$
 declare
   level constant int := pg_catalog.cardinality(p_chain);
   places int[] := pg_catalog.array_fill(null::int, array[pg_catalog.cardinality(p_bits)]);
@@ -563,10 +569,10 @@ revoke all on function events_internal.funnel_places(timestamptz[], bigint[], in
 comment on function events_internal.funnel_places(timestamptz[], bigint[], int[], int[], interval) is
   'The rows of all steps: the chain''s, and for each optional one between them the first row that fits and serves no other.';
 
--- Without hash aggregation the groups keep the order of the rows that come in.
-create function events_internal.funnel_chains_of(p_definition jsonb, p_condition text default 'true')
+-- Without hash aggregation the groups keep the order of the rows that come in. Parallel safe and dear: see funnel_levels_of_part.
+create function events_internal.funnel_chains_of_part(p_definition jsonb, p_condition text, p_part int, p_parts int)
   returns table (unit_key bigint, level int, step_times timestamptz[], step_ids uuid[])
-  language plpgsql stable set search_path = '' set work_mem = '256MB' set jit = off set enable_hashagg = off as $$
+  language plpgsql stable parallel safe cost 1000000000 set search_path = '' set work_mem = '256MB' set jit = off set enable_hashagg = off as $$
 declare
   mode constant text := p_definition ->> 'mode';
   bits constant int[] := array(
@@ -583,7 +589,7 @@ begin
   for r in execute 'select x.unit, array_agg(x.t) as times, array_agg(x.id) as ids, array_agg(x.mask) as masks from ('
       || events_internal.funnel_rows_sql(p_definition, p_condition) || ') x group by x.unit'
       || case mode when 'unordered' then '' else ' having bit_or(x.mask) & 1 = 1' end
-    using (p_definition ->> 'from')::timestamptz, (p_definition ->> 'to')::timestamptz
+    using (p_definition ->> 'from')::timestamptz, (p_definition ->> 'to')::timestamptz, p_part, p_parts
   loop
     chain := case mode
       when 'ordered' then events_internal.funnel_chain_ordered(r.times, r.masks, required, conversion_window, after_steps, before_steps)
@@ -603,6 +609,20 @@ begin
     end loop;
     return next;
   end loop;
+end $$;
+revoke all on function events_internal.funnel_chains_of_part(jsonb, text, int, int) from public, anon, authenticated, service_role;
+comment on function events_internal.funnel_chains_of_part(jsonb, text, int, int) is 'funnel_chains_of() for part p_part (from 0) of p_parts (a power of two) of the units.';
+
+create function events_internal.funnel_chains_of(p_definition jsonb, p_condition text default 'true')
+  returns table (unit_key bigint, level int, step_times timestamptz[], step_ids uuid[])
+  language plpgsql stable set search_path = '' as $$
+declare
+  parts constant int := case p_condition when 'true' then events_internal.funnel_parts(p_definition) else 1 end;
+begin
+  return query execute (
+    select pg_catalog.string_agg('select * from events_internal.funnel_chains_of_part($1, $2, ' || n || ', ' || parts || ')', ' union all ')
+    from pg_catalog.generate_series(0, parts - 1) n
+  ) using p_definition, p_condition;
 end $$;
 revoke all on function events_internal.funnel_chains_of(jsonb, text) from public, anon, authenticated, service_role;
 comment on function events_internal.funnel_chains_of(jsonb, text) is 'funnel_chains() of a checked definition, of the units that p_condition (SQL over event e) leaves.';

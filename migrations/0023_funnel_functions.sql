@@ -540,7 +540,7 @@ begin
       array_agg(e.event_type order by r.t, r.id), array_agg(e.session_id order by r.t, r.id)
     from (' || events_internal.funnel_rows_sql(definition, condition) || ') r
     join public.platform_events e on e.created_at = r.t and e.id = r.id and e.created_at >= $1 and e.created_at < $2'
-    into times, ids, masks, types, sessions using (definition ->> 'from')::timestamptz, (definition ->> 'to')::timestamptz;
+    into times, ids, masks, types, sessions using (definition ->> 'from')::timestamptz, (definition ->> 'to')::timestamptz, 0, 1;
 
   return query
     select times[i], ids[i], types[i], sessions[i],
