@@ -86,10 +86,12 @@ async function askService(env: Record<string, string>, days: Asked): Promise<obj
         })
         answer = await response.json()
         times.push(performance.now() - startedAt)
-        if (response.status !== 200) throw new Error(`${name}: ${JSON.stringify(answer)}`)
+        if (response.status !== 200) break
       }
       const [first, ...rest] = times
-      figures[name] = { first: round(first!), median: round(median(rest)), answer: ANSWERS(answer) }
+      const error = (answer as { code?: string }).code
+      figures[name] =
+        error === undefined ? { first: round(first!), median: round(median(rest)), answer: ANSWERS(answer) } : { error }
     }
     figures['rss_mb'] = await rssOf(service.pid)
   } finally {
