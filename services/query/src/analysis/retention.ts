@@ -68,7 +68,8 @@ export const retention = analysis({
     const { slices } = await asking.read({
       ...retentionRange(question),
       ...{ unit: 'actor', eventTypes: types.length === 2 ? [...new Set(types)] : null, columns: [] },
-      ...{ sequence: false, nobody: false },
+      // Where any event may be the first, which of those of its microsecond it is decides whether the others are a return.
+      ...{ sequence: asked.first === null, nobody: false },
     })
     const rows = await asking.walk({ walk: 'retention', ...question }, slices)
     const cohorts = rows
