@@ -11,7 +11,7 @@ import {
 import type { Pool, PoolClient } from '@platform-events/postgres'
 
 /** A row as analyses see it. */
-export interface ReadRow {
+interface ReadRow {
   /** Resolved key; null: nobody. */
   actor: string | null
   micros: string
