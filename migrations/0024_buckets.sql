@@ -59,7 +59,7 @@ begin
     return '{}';
   end if;
   if p_from + most * length < p_to or not pg_catalog.isfinite(p_from) or not pg_catalog.isfinite(p_to) then
-    raise exception 'the range of time has more than % buckets of a %', most, p_bucket using errcode = 'invalid_parameter_value', hint = 'Ask for longer buckets, or a shorter range.';
+    raise exception 'the range of time has more than % %s', most, p_bucket using errcode = 'invalid_parameter_value', hint = 'Ask for longer buckets, or a shorter range.';
   end if;
 
   if p_bucket = 'minute' then
