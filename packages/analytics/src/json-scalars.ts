@@ -81,7 +81,7 @@ function compareNumbers(json: string, value: number): number {
 
 /** 0.digits × 10^point, without zeros at either end. */
 function decimal(text: string): { digits: string; point: number } {
-  const [mantissa = '', exponent = '0'] = text.replace('-', '').split('e')
+  const [mantissa = '', exponent = '0'] = text.replace(/^-/, '').split('e')
   const [whole = '', fraction = ''] = mantissa.split('.')
   const all = whole + fraction
   const leading = all.length - all.replace(/^0+/, '').length
