@@ -1,8 +1,10 @@
 import { apiActors, apiFunnel, apiLift } from './api-funnel-questions.ts'
 import type { World } from './data-sets.ts'
+import { apiExplain, sqlExplain } from './explain-questions.ts'
 import type { OracleFunnel } from './funnel.ts'
 import type { Breakdown } from './funnel-answers.ts'
 import { expectationsOf } from './funnel-expected.ts'
+import { unitsOf } from './identity.ts'
 import type { Question } from './question.ts'
 import type { Choices } from './random.ts'
 import { sqlActors, sqlChains, sqlLift, sqlTimes, sqlTotals, sqlTrend } from './sql-funnel-questions.ts'
@@ -17,6 +19,8 @@ export function funnelQuestions(world: World, funnel: OracleFunnel, choices: Cho
   const step = choices.oneOf(required.slice(0, -1))
   const property = choices.oneOf(['kind', 'n', 'absent'])
   const outcome = choices.oneOf(['converted', 'dropped'] as const)
+  const units = [...unitsOf(world.sets.flat(), funnel.unit).keys()]
+  const actor = units.length > 0 ? choices.oneOf(units) : null
   return [
     sqlChains(expected),
     sqlTotals(expected, null),
@@ -28,6 +32,7 @@ export function funnelQuestions(world: World, funnel: OracleFunnel, choices: Cho
     apiFunnel(expected, breakdown, bucket, timeZone),
     apiLift(expected, step, property),
     apiActors(expected, step, outcome),
+    ...(actor === null ? [] : [sqlExplain(funnel, actor), apiExplain(funnel, actor)]),
   ]
 }
 
