@@ -45,6 +45,11 @@ beforeAll(async () => {
   app = started.app
   headers = started.bearer
   await database.pool.query(RANDOM_EVENTS, [dayAt(5), new Date().toISOString()])
+  await database.pool.query(
+    `insert into public.platform_events (id, event_type, session_id, created_at)
+     values ('ffffffff-0000-4000-8000-000000000000', 'A', 'tie', $1), (gen_random_uuid(), 'B', 'tie', $1::timestamptz + interval '1 second')`,
+    [`${dayAt(3)}T12:30:00Z`],
+  )
 })
 afterAll(async () => {
   await app.close()
@@ -144,6 +149,12 @@ describe('the answer by HTTP is that of the SQL function', () => {
       [`${dayAt(3)}T12:00:00Z`],
     )
     expect((await byApi({ steps: ['A', 'B'] })).steps[0]!.actors).toBe(before + 1)
+    // By its id it comes before the A of the same microsecond, and so not between A and B.
+    await database.pool.query(
+      `insert into public.platform_events (id, event_type, session_id, created_at)
+       values ('00000000-0000-4000-8000-000000000000', 'C', 'tie', $1)`,
+      [`${dayAt(3)}T12:30:00Z`],
+    )
     await database.pool.query(
       `insert into public.platform_events (event_type, user_id, session_id, created_at, properties)
        select 'C', user_id, session_id, created_at, '{"city": "Leticia"}' from public.platform_events
