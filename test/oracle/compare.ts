@@ -8,7 +8,7 @@ import { funnelQuestions } from './funnel-questions.ts'
 import type { Asked, Question } from './question.ts'
 import { type Choices, choicesOf } from './random.ts'
 import type { Service } from './service.ts'
-import { forgetAll, prepareDays, storeEvents } from './store.ts'
+import { deleteEvents, forgetAll, prepareDays, storeEvents } from './store.ts'
 
 export const ALL_FORMS = [...FORMS, ...COUNT_FORMS] as const
 export type AnyForm = (typeof ALL_FORMS)[number]
@@ -21,29 +21,40 @@ export interface Found {
 }
 
 /**
- * Stores a world's events alone: those that are not late, then the segments of most of their days, then the late ones. So an answer of
+ * Stores a world's events alone: those that are not late, then the segments of most of their days, then the late ones; and
+ * some are deleted in between. So an answer of
  * the API comes partly from segments, partly from raw rows, and partly from both.
  */
 export async function storeWorld(service: Service, world: World): Promise<void> {
   const { pool } = service
   await forgetAll(pool)
-  await prepareDays(pool, world.sets.flat())
+  await prepareDays(pool, [...world.sets.flat(), ...world.gone])
   for (const stage of stagesOf(world)) {
     await storeEvents(pool, stage.events)
     await service.buildSegments(stage.segments)
+    await deleteEvents(pool, stage.gone)
   }
 }
 
-/** What is stored, and which days' segments are built then, and what comes afterwards. */
-export function stagesOf(world: World): { events: OracleEvent[]; segments: string[] }[] {
-  const events = choicesOf(world.seed).someOf(world.sets.flat(), world.sets.flat().length)
+export interface Stage {
+  /** Stored first; */
+  events: OracleEvent[]
+  /** then the segments of these days are built; */
+  segments: string[]
+  /** then these are deleted. */
+  gone: OracleEvent[]
+}
+
+export function stagesOf(world: World): Stage[] {
+  const all = [...world.sets.flat(), ...world.gone]
+  const events = choicesOf(world.seed).someOf(all, all.length)
   const days = [...new Set(events.map(({ at }) => isoOf(at).slice(0, 10)))].sort()
   // By the day and not by its place, so that days stay in when a world is made smaller.
   const some = (share: number): string[] =>
     days.filter((day) => choicesOf(world.seed + Number(day.replaceAll('-', ''))).chance(share))
   return [
-    { events: events.filter(({ id }) => !world.late.has(id)), segments: some(0.7) },
-    { events: events.filter(({ id }) => world.late.has(id)), segments: some(0.1) },
+    { events: events.filter(({ id }) => !world.late.has(id)), segments: some(0.7), gone: world.gone },
+    { events: events.filter(({ id }) => world.late.has(id)), segments: some(0.1), gone: [] },
   ]
 }
 

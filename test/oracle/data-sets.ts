@@ -31,6 +31,8 @@ export interface World {
   sets: OracleEvent[][]
   /** Ids of the events that come after segments were built. */
   late: Set<string>
+  /** Guests' events that are deleted again after segments were built: in no set, and in no answer. */
+  gone: OracleEvent[]
 }
 
 const GRIDS: Grid[] = ['microsecond', 'hours', 'night', 'millisecond', 'second']
@@ -48,7 +50,7 @@ export function makeWorld(seed: number, size: number, today: number): World {
   const choices = choicesOf(seed)
   const grid = GRIDS[seed % GRIDS.length]!
   const place = placeOf(grid, choices, today)
-  const world: World = { seed, grid, ...place, sets: [], late: new Set() }
+  const world: World = { seed, grid, ...place, sets: [], late: new Set(), gone: [] }
   for (let index = 0; index < size; index++) world.sets.push(makeSet(world, index, choices))
   // A type that was never seen is refused, and this is not what is compared here: one event of each, of nobody.
   world.sets.push(EVENT_TYPES.map((eventType) => ({ ...blank(world, choices), eventType })))
@@ -86,6 +88,8 @@ function makeSet(world: World, index: number, choices: Choices): OracleEvent[] {
     .map((name) => `${world.seed}-${index}-${name}`)
   const orders = [`"o${world.seed}-${index}"`, String(world.seed * 1000 + index)]
   const types = choices.someOf(EVENT_TYPES, choices.oneOf([1, 2, 3, 3, 4, 5]))
+  if (sessions.length > 0 && choices.chance(0.2))
+    world.gone.push({ ...blank(world, choices), eventType: choices.oneOf(types), sessionId: choices.oneOf(sessions) })
   return Array.from({ length: choices.oneOf(SIZES) }, () => {
     const event = { ...blank(world, choices), eventType: choices.oneOf(types) }
     const isGuest = choices.chance(0.6)

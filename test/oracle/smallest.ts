@@ -6,14 +6,15 @@ import { asInserts } from './store.ts'
 /** Makes the world of a difference as small as one that still has it: fewer sets, then fewer events. The database holds it afterwards. */
 export async function smallest(service: Service, found: Found): Promise<Found> {
   let best = found
-  const retry = async (sets: World['sets']): Promise<boolean> => {
-    const world = { ...best.world, sets }
+  const retry = async (sets: World['sets'], gone = best.world.gone): Promise<boolean> => {
+    const world = { ...best.world, sets, gone }
     await storeWorld(service, world)
     const still = await compareQuestion(service, world, sets.flat(), best.question)
     if (still) best = still
     return still !== null
   }
   const types = found.world.sets.at(-1)!
+  await retry(best.world.sets, [])
   // Most differences are of one set. What is counted over all of them may want several.
   let isOne = false
   for (const set of found.world.sets.slice(0, -1)) isOne ||= set.length > 0 && (await retry([set, types]))
@@ -32,9 +33,10 @@ export async function smallest(service: Service, found: Found): Promise<Found> {
 export function printed({ question, world, difference }: Found): string {
   return [
     `-- ${question.name}: ${difference}`,
-    ...stagesOf(world).flatMap(({ events, segments }) => [
+    ...stagesOf(world).flatMap(({ events, segments, gone }) => [
       asInserts(events),
       `-- Here the segments of these days are built: ${segments.join(', ') || 'none'}`,
+      ...gone.map(({ id }) => `delete from public.platform_events where id = '${id}';`),
     ]),
     `${question.text};`,
   ].join('\n')

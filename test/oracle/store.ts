@@ -31,6 +31,11 @@ export async function storeEvents(pool: Pool, events: readonly OracleEvent[]): P
   )
 }
 
+export async function deleteEvents(pool: Pool, events: readonly OracleEvent[]): Promise<void> {
+  if (events.length === 0) return
+  await pool.query('delete from public.platform_events where id = any ($1::uuid[])', [events.map(({ id }) => id)])
+}
+
 /** Forgets every event, and all that is derived from events. */
 export async function forgetAll(pool: Pool): Promise<void> {
   await pool.query(
