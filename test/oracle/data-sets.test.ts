@@ -13,8 +13,11 @@ const events = worlds.flatMap(({ sets }) => sets.flat())
 
 /** The chains of every unit of every world, and how far each could come. */
 function chainsOf(form: Form): { chain: Chain; of: number; world: World }[] {
-  return worlds.flatMap((world) => {
-    const funnel = makeFunnel(form, world, choicesOf(world.seed))
+  const asked = worlds.flatMap((world) =>
+    [1, 2, 3].map((nth) => ({ world, choices: choicesOf(10 * world.seed + nth) })),
+  )
+  return asked.flatMap(({ world, choices }) => {
+    const funnel = makeFunnel(form, world, choices)
     return [...unitsOf(world.sets.flat(), funnel.unit).values()].flatMap((unit) => {
       const chain = chosenChain(unit, funnel)
       return chain ? [{ chain, of: funnel.steps.filter((step) => !step.optional).length, world }] : []
