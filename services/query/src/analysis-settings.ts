@@ -11,10 +11,15 @@ export const analysisSettings = {
 type Settings = z.output<z.ZodObject<typeof analysisSettings>>
 
 /** As the routes take them. */
-export function analysisOptions(settings: Settings): { segmentCacheBytes: number; walkThreads?: number } {
+export function analysisOptions(settings: Settings): {
+  segmentCacheBytes: number
+  walkEarly: true
+  walkThreads?: number
+} {
   const { SEGMENT_CACHE_MB, WALK_THREADS } = settings
   return {
     segmentCacheBytes: SEGMENT_CACHE_MB * 1024 ** 2,
+    walkEarly: true,
     ...(WALK_THREADS === undefined ? {} : { walkThreads: WALK_THREADS }),
   }
 }

@@ -35,6 +35,8 @@ export interface QueryOptions {
   maxWaiting?: number
   /** Worker threads that walk; as many as there are cores, and 2 at most, unless told. */
   walkThreads?: number
+  /** Whether the threads begin at once, and not when the service listens or is asked first. */
+  walkEarly?: boolean
   /** What decoded closed days may take, in bytes; 256 MiB unless told. */
   segmentCacheBytes?: number
 }
@@ -71,6 +73,7 @@ export function queryRoutes(options: QueryOptions): FastifyPluginAsync {
       maxWaitMs: MAX_WAIT_MS,
     })
     analysisMetrics(options.metrics, { queue, cache })
+    if (options.walkEarly) walks.start()
     // Not for who only injects.
     app.addHook('onListen', async () => walks.start())
     app.addHook('onClose', () => walks.stop())

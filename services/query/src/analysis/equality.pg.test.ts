@@ -31,6 +31,7 @@ const FUNNELS: Record<string, object> = {
   'by session': { steps: ['A', 'B'], unit: 'session' },
   'by property': { steps: ['A', 'B'], unit: { property: 'order' } },
   'by city': { steps: ['A', 'B', 'C'], breakdown: { property: 'city', at: 'last' } },
+  'by city, unordered': { steps: ['A', 'B'], mode: 'unordered', breakdown: { property: 'city', at: 2 } },
   'by day': { steps: ['A', 'B'], breakdown: { by: 'day' } },
   'by source': { steps: ['A', 'B'], breakdown: { by: 'source' } },
 }

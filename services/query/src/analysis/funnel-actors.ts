@@ -1,4 +1,3 @@
-import { funnelColumns } from '@platform-events/analytics'
 import { RequestError } from '@platform-events/contracts'
 import { z } from 'zod'
 import { isoOfMicros } from '../iso-micros.ts'
@@ -50,7 +49,7 @@ export const funnelActors = analysis({
     if (outcome === 'dropped' && step === definition.steps.length)
       throw new RequestError('invalid_query', 'step: nobody drops out after the last')
     const after = cursor === undefined ? undefined : readCursor(cursor)
-    const read = await readFunnel(asking, asked, funnelColumns(definition))
+    const read = await readFunnel(asking, asked)
     const cursorMicros = after?.micros ?? Number.NEGATIVE_INFINITY
     // One more than asked for says whether there is a next page.
     const question = { walk: 'actors', definition, step, outcome, cursorMicros, limit: limit + 1 } as const

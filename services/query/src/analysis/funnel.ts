@@ -1,4 +1,4 @@
-import { type FunnelDefinition, funnelColumns } from '@platform-events/analytics'
+import { type FunnelBreakdown, type FunnelDefinition, funnelColumns } from '@platform-events/analytics'
 import { RequestError } from '@platform-events/contracts'
 import { z } from 'zod'
 import { type Asking, analysis } from './analysis.ts'
@@ -49,7 +49,7 @@ export const funnel = analysis({
   async run(asking, given) {
     const asked = askedFunnel(given, asking.nowMs)
     requireStep(given.breakdown, asked)
-    const { slices } = await readFunnel(asking, asked, funnelColumns(asked.definition, given.breakdown))
+    const { slices } = await readFunnel(asking, asked, given.breakdown)
     const { unit, time_zone } = given.trend ?? {}
     const found = await asking.walk(
       {
@@ -91,8 +91,9 @@ export const funnel = analysis({
 export async function readFunnel(
   asking: Asking,
   { definition, unit, range, allowUnknown }: AskedFunnel,
-  columns: string[],
+  breakdown?: FunnelBreakdown,
 ) {
+  const columns = funnelColumns(definition, breakdown)
   const eventTypes = typesOf(definition)
   await requireAnswerable(asking.client, allowUnknown ? [] : eventTypes, range)
   return await asking.read({
@@ -101,9 +102,27 @@ export async function readFunnel(
     unit,
     eventTypes: definition.mode === 'strict' ? null : eventTypes,
     columns,
+    columnTypes: columnTypes(definition, breakdown),
     sequence: definition.mode !== 'ordered' || columns.length > 0,
     nobody: false,
   })
+}
+
+/** By column, the event types of which somebody looks at it. */
+function columnTypes({ steps, exclude, mode }: FunnelDefinition, breakdown?: FunnelBreakdown): Map<string, string[]> {
+  const types = new Map<string, string[]>()
+  const look = (column: string, at: string[]): void => {
+    types.set(column, [...new Set([...(types.get(column) ?? []), ...at])])
+  }
+  for (const { where, eventTypes } of [...steps, ...exclude])
+    for (const { property: name } of where) look(name, eventTypes)
+  if (breakdown === undefined || !('property' in breakdown)) return types
+  const { property: name, at } = breakdown
+  const step = at === 'first' ? steps[0] : at === 'last' ? undefined : steps[at - 1]
+  // Unordered, any step may be the first.
+  const looked = mode === 'unordered' || step === undefined ? steps : [step]
+  for (const { eventTypes } of looked) look(name, eventTypes)
+  return types
 }
 
 function typesOf({ steps, exclude }: FunnelDefinition): string[] {

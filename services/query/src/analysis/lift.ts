@@ -1,4 +1,3 @@
-import { funnelColumns } from '@platform-events/analytics'
 import { RequestError } from '@platform-events/contracts'
 import { z } from 'zod'
 import { analysis } from './analysis.ts'
@@ -43,7 +42,7 @@ export const lift = analysis({
     if (step >= definition.steps.length || definition.steps[step - 1]!.optional)
       throw new RequestError('invalid_query', 'step: wants the number of a required step, not of the last')
     const breakdown = { property: name, at: step }
-    const { slices } = await readFunnel(asking, asked, funnelColumns(definition, breakdown))
+    const { slices } = await readFunnel(asking, asked, breakdown)
     const values = await asking.walk({ walk: 'lift', definition, breakdown, step }, slices)
     return { values, from: range.from, to: range.to }
   },

@@ -1,4 +1,3 @@
-import { funnelColumns } from '@platform-events/analytics'
 import { z } from 'zod'
 import { duration } from '../duration.ts'
 import { analysis } from './analysis.ts'
@@ -34,7 +33,7 @@ export const timeBetween = analysis({
   range: rangeOf,
   async run(asking, { first, second, ...given }) {
     const asked = askedFunnel({ ...given, steps: [first, second], mode: 'ordered', exclude: [] }, asking.nowMs)
-    const { slices } = await readFunnel(asking, asked, funnelColumns(asked.definition))
+    const { slices } = await readFunnel(asking, asked)
     const found = await asking.walk({ walk: 'time_between', definition: asked.definition }, slices)
     return { ...found, from: asked.range.from, to: asked.range.to, window: asked.window }
   },

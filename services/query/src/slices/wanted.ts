@@ -11,6 +11,8 @@ export interface Wanted {
   eventTypes: string[] | null
   /** Names of properties, and SOURCE_COLUMN. */
   columns: string[]
+  /** Event types of which alone a column is looked at, by its name; the others may come without its value. Absent: all. */
+  columnTypes?: ReadonlyMap<string, readonly string[]>
   /** Whether it matters in which order the events of one microsecond come; otherwise an index alone answers. */
   sequence: boolean
   /** Whether events that belong to nobody are seen too, as those of actor 0. */
