@@ -117,10 +117,6 @@ begin
   else
     starts := events_internal.bucket_starts(p_bucket, p_from, p_to, p_time_zone);
   end if;
-  if p_breakdown ~ '^\$' and p_breakdown not in ('$source', '$event_type') then
-    raise exception 'no such breakdown: %', p_breakdown using errcode = 'invalid_parameter_value', hint = 'A property, $source or $event_type.';
-  end if;
-
   from_rollup := not uniques and condition = 'true' and p_bucket <> 'minute' and coalesce(p_breakdown, '$event_type') = '$event_type';
   if not from_rollup then
     perform events_internal.require_raw_events(p_from, p_to);
