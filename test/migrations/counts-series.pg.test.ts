@@ -184,6 +184,21 @@ describe.each(FAR_APART)('event_counts on $name', (ground) => {
     expect(await counts(`null, '-infinity', 'infinity', 'all'`)).toEqual(['-infinity | - | - | 1 | -'])
   })
 
+  it('stands beside the other analyses, which answer here too', async () => {
+    await storeLines(pool, '2026-11-02T09:00:00Z A ana - {"city":"Cali"}', '2026-11-02T10:00:00Z B ana')
+    const range = `'2026-11-02', '2026-11-03'`
+    const first = async (call: string) => (await linesOf(pool, `select * from public.${call}`))[0]
+    expect(await first(`paths('A', null, ${range})`)).toBe('{A,B} | 1 | 1')
+    expect(await first(`retention('A', 'B', ${range}, 'day', 1)`)).toBe('2026-11-02 00:00 | 1 | 0 | 1 | 1.000000 | f')
+    expect(await first(`active_actors(${range})`)).toBe('2026-11-02 00:00 | 1 | 1 | 1 | 1.000000')
+    expect(await first(`time_between('"A"', '"B"', ${range})`)).toMatch(
+      /^1 [|] 01:00:00 [|] 01:00:00 [|] 01:00:00 [|] 01:00:00 [|]/,
+    )
+    expect(await first(`top_values('A', 'city', ${range})`)).toBe('Cali | 1 | 1 | 1.000000')
+    expect(await first(`event_properties('A', ${range})`)).toBe('A | city | {string} | 1.000000 | 1 | {Cali}')
+    expect(await first(`verify_rollups(${range})`)).toBeUndefined()
+  })
+
   it('refuses what has no answer, and says what to do', async () => {
     await storeLines(pool, '2026-11-02T09:00:00Z A', '2026-11-02T09:00:00Z SearchStarted')
     const cases: [asked: string, message: string][] = [
