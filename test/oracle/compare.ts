@@ -87,8 +87,12 @@ export async function compareQuestion(
   return found === null ? null : { question, world, difference: found }
 }
 
+/** Several definitions: the first is asked everything, the others for their chains, of SQL and of the API. */
 function questionsOf(world: World, form: AnyForm, choices: Choices): Question[] {
-  return COUNT_FORMS.includes(form as CountForm)
-    ? Array.from({ length: 4 }, () => countQuestions(form as CountForm, world, choices)).flat()
-    : funnelQuestions(world, makeFunnel(form as Form, world, choices), choices)
+  const asks = ['everything', 'chains', 'chains', 'chains'] as const
+  return asks.flatMap((ask) =>
+    COUNT_FORMS.includes(form as CountForm)
+      ? countQuestions(form as CountForm, world, choices)
+      : funnelQuestions(world, makeFunnel(form as Form, world, choices), choices, ask),
+  )
 }

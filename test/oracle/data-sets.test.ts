@@ -52,6 +52,18 @@ describe('random data sets', () => {
     expect(chains.length - whole).toBeGreaterThan(20)
   })
 
+  it('have exclusions that matter', () => {
+    const matter = worlds.filter((world) => {
+      const units = [...unitsOf(world.sets.flat(), 'actor').values()]
+      return [1, 2, 3, 4].some((nth) => {
+        const funnel = makeFunnel('exclusions', world, choicesOf(10 * world.seed + nth))
+        const without = { ...funnel, exclude: [] }
+        return units.some((unit) => chosenChain(unit, funnel)?.level !== chosenChain(unit, without)?.level)
+      })
+    })
+    expect(matter.length).toBeGreaterThan(2)
+  })
+
   it('make definitions whose JSON says the same', () => {
     const world = worlds[0]!
     const funnel = makeFunnel('exclusions', world, choicesOf(5))

@@ -28,6 +28,8 @@ export interface World {
   instants: number
   /** The zone whose night of changing clocks this is; else any. */
   timeZone: string
+  /** Three types of which most sets and definitions are made, so that chains come about, and break. */
+  favourites: string[]
   sets: OracleEvent[][]
   /** Ids of the events that come after segments were built. */
   late: Set<string>
@@ -37,7 +39,7 @@ export interface World {
 
 const GRIDS: Grid[] = ['microsecond', 'hours', 'night', 'millisecond', 'second']
 const ZONES = ['Europe/Berlin', 'America/New_York', 'Asia/Beirut', 'America/St_Johns']
-const SIZES = [0, 1, 3, 5, 6, 7, 8, 9, 9, 9]
+const SIZES = [0, 2, 3, 4, 5, 6, 7, 8, 9, 9]
 const DAY = 86_400_000_000
 
 /**
@@ -50,7 +52,8 @@ export function makeWorld(seed: number, size: number, today: number): World {
   const choices = choicesOf(seed)
   const grid = GRIDS[seed % GRIDS.length]!
   const place = placeOf(grid, choices, today)
-  const world: World = { seed, grid, ...place, sets: [], late: new Set(), gone: [] }
+  const favourites = choices.someOf(EVENT_TYPES, 3)
+  const world: World = { seed, grid, ...place, favourites, sets: [], late: new Set(), gone: [] }
   for (let index = 0; index < size; index++) world.sets.push(makeSet(world, index, choices))
   // A type that was never seen is refused, and this is not what is compared here: one event of each, of nobody.
   world.sets.push(EVENT_TYPES.map((eventType) => ({ ...blank(world, choices), eventType })))
@@ -82,12 +85,14 @@ function placeOf(
 }
 
 function makeSet(world: World, index: number, choices: Choices): OracleEvent[] {
-  const users = [choices.uuid(), choices.uuid()].slice(0, choices.oneOf([0, 1, 1, 2]))
+  // Mostly one person, with all of the rows: else few chains are whole.
+  const isAlone = choices.chance(0.6)
+  const users = [choices.uuid(), choices.uuid()].slice(0, choices.oneOf(isAlone ? [0, 1] : [0, 1, 2, 2]))
   const sessions = ['a', 'b', 'c']
-    .slice(0, choices.whole(users.length > 0 ? 0 : 1, 3))
+    .slice(0, isAlone ? 1 : choices.whole(users.length > 0 ? 0 : 1, 3))
     .map((name) => `${world.seed}-${index}-${name}`)
   const orders = [`"o${world.seed}-${index}"`, String(world.seed * 1000 + index)]
-  const types = choices.someOf(EVENT_TYPES, choices.oneOf([1, 2, 3, 3, 4, 5]))
+  const types = choices.chance(0.6) ? world.favourites : choices.someOf(EVENT_TYPES, choices.whole(1, 5))
   if (sessions.length > 0 && choices.chance(0.2))
     world.gone.push({ ...blank(world, choices), eventType: choices.oneOf(types), sessionId: choices.oneOf(sessions) })
   return Array.from({ length: choices.oneOf(SIZES) }, () => {
@@ -98,7 +103,7 @@ function makeSet(world: World, index: number, choices: Choices): OracleEvent[] {
     event.sourceId = choices.oneOf([0, 0, 0, 1, 2])
     for (const [property, values] of Object.entries(VALUES))
       if (choices.chance(0.75)) event.properties[property] = choices.oneOf(values)
-    if (choices.chance(0.7)) event.properties['order'] = choices.oneOf(orders)
+    if (choices.chance(0.8)) event.properties['order'] = choices.oneOf([orders[0]!, ...orders])
     if (choices.chance(0.15)) {
       world.late.add(event.id)
       // Others are corrected after they were stored, which would mark a late event's whole day and not it alone.

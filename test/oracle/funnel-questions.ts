@@ -10,11 +10,19 @@ import type { Choices } from './random.ts'
 import { sqlActors, sqlChains, sqlLift, sqlTimes, sqlTotals, sqlTrend } from './sql-funnel-questions.ts'
 
 /** What SQL and the API are asked of one definition. */
-export function funnelQuestions(world: World, funnel: OracleFunnel, choices: Choices): Question[] {
+export function funnelQuestions(
+  world: World,
+  funnel: OracleFunnel,
+  choices: Choices,
+  ask: 'everything' | 'chains',
+): Question[] {
   const expected = expectationsOf(funnel)
   const breakdown = makeBreakdown(funnel, choices)
   const bucket = choices.oneOf(['day', 'week', 'month'] as const)
   const timeZone = choices.chance(0.5) ? world.timeZone : 'UTC'
+  if (ask === 'chains') {
+    return [sqlChains(expected), sqlTotals(expected, null), apiFunnel(expected, breakdown, bucket, timeZone)]
+  }
   const required = funnel.steps.flatMap((step, index) => (step.optional ? [] : [index + 1]))
   const step = choices.oneOf(required.slice(0, -1))
   const property = choices.oneOf(['kind', 'n', 'absent'])
