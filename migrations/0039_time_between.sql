@@ -5,8 +5,6 @@ set local role events_owner;
 create function events_internal.time_between(p_caller name, p_first jsonb, p_second jsonb, p_from timestamptz, p_to timestamptz, p_window interval)
   returns table (actors bigint, p50 interval, p75 interval, p90 interval, mean interval, histogram jsonb)
   language plpgsql stable security definer set search_path = '' set jit = off set work_mem = '256MB' as $$
-declare
-  edges constant numeric[] := '{0,10,30,60,300,900,1800,3600,10800,21600,43200,86400,172800,259200,604800,1209600,2592000}'; -- seconds, as in funnel_times
 begin
   perform events_internal.require_reader(p_caller);
   perform events_internal.require_range(p_from, p_to);
@@ -21,13 +19,9 @@ begin
              pg_catalog.justify_hours(pg_catalog.round(pg_catalog.avg(extract(epoch from d.took)) * 1000000) * interval '1 microsecond') as mean
       from durations d
     ), bins as (
-      select pg_catalog.width_bucket(extract(epoch from d.took), edges) as bin, count(*) as n from durations d group by 1
+      select pg_catalog.width_bucket(extract(epoch from d.took), events_internal.histogram_edges()) as bin, count(*) as n from durations d group by 1
     )
-    select p.actors, p.took[1], p.took[2], p.took[3], p.mean, (
-      select pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object('from_seconds', edges[i], 'to_seconds', edges[i + 1], 'actors', coalesce(b.n, 0)) order by i)
-      from pg_catalog.generate_subscripts(edges, 1) i
-      left join bins b on b.bin = i
-    )
+    select p.actors, p.took[1], p.took[2], p.took[3], p.mean, events_internal.histogram((select pg_catalog.jsonb_object_agg(b.bin, b.n) from bins b))
     from percentiles p;
 end $$;
 revoke all on function events_internal.time_between(name, jsonb, jsonb, timestamptz, timestamptz, interval) from public, anon, authenticated, service_role;

@@ -100,22 +100,4 @@ revoke all on function events_internal.bucket_number_sql(timestamptz, timestampt
 comment on function events_internal.bucket_number_sql(timestamptz, timestamptz, timestamptz[]) is
   'SQL for the number, in an array of starts, of the bucket of an event (alias e) with created_at in [p_first, p_before).';
 
-create function events_internal.kept_days(p_from timestamptz, p_to timestamptz) returns table (first timestamptz, before timestamptz)
-  language sql stable set search_path = '' as $$
-    with leaves as materialized ( -- or to_date may be asked about other tables' names
-      select c.relname from pg_catalog.pg_inherits i join pg_catalog.pg_class c on c.oid = i.inhrelid
-      where i.inhparent = 'public.platform_events'::regclass and not i.inhdetachpending
-    ), days as (
-      select pg_catalog.to_date(pg_catalog.right(l.relname, 8), 'YYYYMMDD')::timestamp at time zone 'UTC' as start from leaves l
-    )
-    select greatest(d.start, p_from), least(d.start + interval '24 hours', p_to)
-    from days d
-    where greatest(d.start, p_from) < least(d.start + interval '24 hours', p_to)
-    order by 1
-  $$;
-revoke all on function events_internal.kept_days(timestamptz, timestamptz) from public, anon, authenticated, service_role;
-comment on function events_internal.kept_days(timestamptz, timestamptz) is
-  'The parts [first, before) of [p_from, p_to) that lie in one partition each, ascending: what a statement over all of them is split by, so that each '
-  'part has a small hash table and parallel workers take parts. Example: select * from events_internal.kept_days(now() - interval ''7 days'', now())';
-
 reset role;
