@@ -2,12 +2,15 @@
  * Counts, funnels, paths and retention over what `analytics-fill` left in the folder BENCH_DATA: `npm run bench analytics`. The first run closes the
  * days and so builds their segments (some seconds a day). SQL is asked as psql would; the query service is a process of its own, asked by HTTP:
  * cached (closed days in its memory), from Postgres (SEGMENT_CACHE_MB=0), and the first question of a fresh process. Times are medians of BENCH_ROUNDS (7)
- * questions, milliseconds; BENCH_ONLY is a regular expression for the questions' names; all in one run, so that ratios hold.
+ * questions, milliseconds; BENCH_ONLY is a regular expression for the questions' names; BENCH_SEGMENT_DAYS builds the segments of
+ * the last so many days and closes none; all in one run, so that ratios hold.
  */
 import { createHash } from 'node:crypto'
 import { createPool, migrate, type Pool, startEmbeddedPostgres } from '@platform-events/postgres'
 import { createLogger, createMetrics } from '@platform-events/runtime'
+import { buildSegment } from '../../services/retention/src/build-segment.ts'
 import { createRetention } from '../../services/retention/src/retention.ts'
+import { openSession } from '../../services/retention/src/session.ts'
 import { startService } from '../support/process.ts'
 import { ANSWERS, type Asked, QUESTIONS, SQL } from './analytics-questions.ts'
 import { machine, median } from './facts.ts'
@@ -15,6 +18,7 @@ import { machine, median } from './facts.ts'
 const TOKEN = 'op_bench'
 const ROUNDS = Number(process.env['BENCH_ROUNDS'] ?? 7)
 const only = new RegExp(process.env['BENCH_ONLY'] ?? '')
+const segmentDays = process.env['BENCH_SEGMENT_DAYS']
 const dataDir = process.env['BENCH_DATA']
 if (dataDir === undefined) throw new Error('BENCH_DATA names the folder that analytics-fill filled.')
 const server = await startEmbeddedPostgres({
@@ -48,13 +52,31 @@ try {
 
 /** Closes what is open, as retention does it, and says what that took. */
 async function closeDays(pool: Pool): Promise<object> {
+  const startedAt = performance.now()
+  const done = segmentDays === undefined ? await closeAll(pool) : await buildLast(pool, Number(segmentDays))
+  return { days: done, seconds: round((performance.now() - startedAt) / 1000) }
+}
+
+async function closeAll(pool: Pool): Promise<number> {
   const logger = createLogger({ name: 'bench', level: 'silent' })
   const retention = createRetention({ pool, logger, metrics: createMetrics(), keepDays: 4000 })
-  const startedAt = performance.now()
   const report = await retention.runNow()
-  const seconds = (performance.now() - startedAt) / 1000
   if (report.problems.length > 0) throw new Error(JSON.stringify(report.problems))
-  return { days: report.closed.length, seconds: round(seconds) }
+  return report.closed.length
+}
+
+async function buildLast(pool: Pool, count: number): Promise<number> {
+  const { rows } = await pool.query<{ day: string }>(
+    `select distinct hour::date::text as day from events_internal.event_rollup_hourly
+      where not exists (select from events_internal.event_segments s where s.day = hour::date and s.version > 0)
+      order by 1 desc limit $1`,
+    [count],
+  )
+  const session = await openSession(pool)
+  const { signal } = new AbortController()
+  for (const { day } of rows) await buildSegment(session!, day, { signal })
+  await session!.close()
+  return rows.length
 }
 
 /** The bounds of the last 30 and 90 days that have events: dates. */
