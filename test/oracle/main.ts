@@ -48,6 +48,8 @@ async function compare(
 ): Promise<void> {
   const begun = performance.now()
   tally.found = await compareForm(service, world, form, of)
+  if (tally.found)
+    console.log(`${form} differs in world ${world.seed}, ${tally.found.question.name} ${tally.found.difference}`)
   tally.sets += SETS_AT_ONCE
   tally.ms += performance.now() - begun
 }

@@ -3,10 +3,15 @@ import type { World } from './data-sets.ts'
 import type { Service } from './service.ts'
 import { asInserts } from './store.ts'
 
+/** It takes no longer than this: what is found then is small, if not smallest. */
+const LONGEST_MS = 20_000
+
 /** Makes the world of a difference as small as one that still has it: fewer sets, then fewer events. The database holds it afterwards. */
 export async function smallest(service: Service, found: Found): Promise<Found> {
   let best = found
+  const deadline = performance.now() + LONGEST_MS
   const retry = async (sets: World['sets'], gone = best.world.gone): Promise<boolean> => {
+    if (performance.now() > deadline) return false
     const world = { ...best.world, sets, gone }
     await storeWorld(service, world)
     const still = await compareQuestion(service, world, sets.flat(), best.question)
