@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { createTestDatabase, type TestDatabase } from '../support/postgres.ts'
+import { createTestDatabase, emptyTables, type TestDatabase } from '../support/postgres.ts'
 import { linesOf, storeLines } from './counts-lines.ts'
 
 let database: TestDatabase
@@ -8,8 +8,11 @@ beforeAll(async () => {
 })
 afterAll(() => database.drop())
 beforeEach(() =>
-  database.pool.query(
-    'truncate public.platform_events, events_internal.session_users, events_internal.event_rollup_hourly',
+  emptyTables(
+    database.pool,
+    'public.platform_events',
+    'events_internal.session_users',
+    'events_internal.event_rollup_hourly',
   ),
 )
 

@@ -1,6 +1,7 @@
 import type { Pool } from '@platform-events/postgres'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { FAR_APART, startMigrated } from '../support/grounds.ts'
+import { emptyTables } from '../support/postgres.ts'
 import { linesOf, refusalOf, storeLines } from './counts-lines.ts'
 
 describe.each(FAR_APART)('event_counts on $name', (ground) => {
@@ -15,8 +16,11 @@ describe.each(FAR_APART)('event_counts on $name', (ground) => {
     await database?.stop()
   })
   beforeEach(async () => {
-    await database.superuser.query(
-      'truncate public.platform_events, events_internal.session_users, events_internal.event_rollup_hourly',
+    await emptyTables(
+      database.superuser,
+      'public.platform_events',
+      'events_internal.session_users',
+      'events_internal.event_rollup_hourly',
     )
   })
   const counts = (sql: string) => linesOf(pool, `select * from public.event_counts(${sql})`)

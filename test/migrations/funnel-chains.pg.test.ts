@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import { createTestDatabase, type TestDatabase } from '../support/postgres.ts'
+import { createTestDatabase, emptyTables, type TestDatabase } from '../support/postgres.ts'
 import { type Journey, minute, START, storeJourneys, user } from './funnel-journeys.ts'
 
 const DAY = 24 * 60
@@ -11,7 +11,7 @@ beforeAll(async () => {
   database = await createTestDatabase()
 })
 afterEach(async () => {
-  await database.pool.query('truncate public.platform_events, events_internal.session_users')
+  await emptyTables(database.pool, 'public.platform_events', 'events_internal.session_users')
 })
 afterAll(() => database.drop())
 
@@ -46,7 +46,7 @@ describe('the chosen chain', () => {
 
   it('closes its window at the microsecond', async () => {
     expect(await chains({ steps: ['A', 'B'] }, one(['A', 0], ['B', DAY]))).toMatchObject([{ level: 2 }])
-    await database.pool.query('truncate public.platform_events')
+    await emptyTables(database.pool, 'public.platform_events')
     expect(await chains({ steps: ['A', 'B'] }, one(['A', 0], ['B', DAY + MICROSECOND]))).toMatchObject([{ level: 1 }])
   })
 
@@ -56,7 +56,7 @@ describe('the chosen chain', () => {
 
   it('lets one event serve one step, and of two in one microsecond the right one each', async () => {
     expect(await chains({ steps: ['A', 'A', 'B'] }, one(['A', 0], ['B', 1]))).toMatchObject([{ level: 1 }])
-    await database.pool.query('truncate public.platform_events')
+    await emptyTables(database.pool, 'public.platform_events')
     // The first of the two fits both steps, the second one only: so it must take step 2.
     expect(
       await chains({ steps: [{ event_types: ['A', 'B'] }, 'B'] }, one(['B', 1], ['A', 1], ['X', 2]), {
@@ -117,7 +117,7 @@ describe('the chosen chain', () => {
       },
     ]
     expect(await chains({ unit: 'session' }, ...journeys)).toMatchObject([{ level: 2, minutes: [0, 1, null] }])
-    await database.pool.query('truncate public.platform_events')
+    await emptyTables(database.pool, 'public.platform_events')
     expect(await chains({ unit: { property: 'order' } }, ...journeys)).toMatchObject([
       { level: 2, minutes: [0, 3, null] },
     ])

@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import { createTestDatabase, type TestDatabase } from '../support/postgres.ts'
+import { createTestDatabase, emptyTables, type TestDatabase } from '../support/postgres.ts'
 import { type Journey, minute, storeJourneys, user } from './funnel-journeys.ts'
 
 const BOOKING = ['SearchStarted', 'ProfessionalViewed', 'CheckoutStarted', 'BookingConfirmed']
@@ -12,7 +12,7 @@ beforeAll(async () => {
   database = await createTestDatabase()
 })
 afterEach(async () => {
-  await database.pool.query('truncate public.platform_events, events_internal.session_users')
+  await emptyTables(database.pool, 'public.platform_events', 'events_internal.session_users')
 })
 afterAll(() => database.drop())
 

@@ -1,6 +1,7 @@
 import type { Pool } from '@platform-events/postgres'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { FAR_APART, startMigrated } from '../support/grounds.ts'
+import { emptyTables } from '../support/postgres.ts'
 import { minute, START, storeJourneys, user } from './funnel-journeys.ts'
 
 const BOOKING = ['SearchStarted', 'ProfessionalViewed', 'CheckoutStarted', 'BookingConfirmed']
@@ -14,8 +15,11 @@ describe.each(FAR_APART)('funnels on $name', (ground) => {
     database = await startMigrated(ground)
   })
   afterEach(async () => {
-    await database.superuser.query(
-      'truncate public.platform_events, events_internal.session_users, events_internal.event_rollup_hourly',
+    await emptyTables(
+      database.superuser,
+      'public.platform_events',
+      'events_internal.session_users',
+      'events_internal.event_rollup_hourly',
     )
   })
   afterAll(async () => {

@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import { createTestDatabase, type TestDatabase } from '../support/postgres.ts'
+import { createTestDatabase, emptyTables, type TestDatabase } from '../support/postgres.ts'
 import { linesOf, refusalOf, storeLines } from './counts-lines.ts'
 
 let database: TestDatabase
@@ -7,7 +7,7 @@ beforeAll(async () => {
   database = await createTestDatabase()
 })
 afterAll(() => database.drop())
-afterEach(() => database.pool.query('truncate public.platform_events, events_internal.session_users'))
+afterEach(() => emptyTables(database.pool, 'public.platform_events', 'events_internal.session_users'))
 
 const paths = (sql: string) => linesOf(database.pool, `select * from public.paths(${sql})`)
 const RANGE = `'2026-11-02', '2026-11-04'`

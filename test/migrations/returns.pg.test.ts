@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import { createTestDatabase, type TestDatabase } from '../support/postgres.ts'
+import { createTestDatabase, emptyTables, type TestDatabase } from '../support/postgres.ts'
 import { linesOf, refusalOf, storeLines } from './counts-lines.ts'
 
 let database: TestDatabase
@@ -7,7 +7,7 @@ beforeAll(async () => {
   database = await createTestDatabase()
 })
 afterAll(() => database.drop())
-afterEach(() => database.pool.query('truncate public.platform_events, events_internal.session_users'))
+afterEach(() => emptyTables(database.pool, 'public.platform_events', 'events_internal.session_users'))
 
 const retention = (sql: string) => linesOf(database.pool, `select * from public.retention(${sql})`)
 
@@ -39,7 +39,7 @@ describe('retention', () => {
     const only = async (first: string, returning: string, ...lines: string[]) => {
       await storeLines(database.pool, '2026-10-01T00:00:00Z Search', '2026-10-01T00:00:00Z Book', ...lines)
       const [line] = await retention(`${first}, ${returning}, '2026-10-05', '2026-10-06', 'day', 1`)
-      await database.pool.query('truncate public.platform_events')
+      await emptyTables(database.pool, 'public.platform_events')
       return line!.split(' | ')[3]
     }
     const search = '2026-10-05T09:00:00Z Search ana'

@@ -1,6 +1,6 @@
 import { inTransaction, type Pool } from '@platform-events/postgres'
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
-import { createTestDatabase, type TestDatabase } from '../support/postgres.ts'
+import { createTestDatabase, emptyTables, type TestDatabase } from '../support/postgres.ts'
 import { rollupDifferences } from '../support/rollup.ts'
 
 const DAY = '2026-11-10'
@@ -15,7 +15,7 @@ beforeAll(async () => {
   )
 })
 afterAll(() => database.drop())
-beforeEach(() => pool.query('truncate public.platform_events, events_internal.event_rollup_hourly'))
+beforeEach(() => emptyTables(pool, 'public.platform_events', 'events_internal.event_rollup_hourly'))
 
 /** A load as the consumer makes one: rows, and last the counts on its shard; both or neither. */
 const load = (type: string, shard: number, rows: number, hour = 8) =>
