@@ -11,10 +11,16 @@ export interface TimeBetweenAnswer extends TimeDistribution {
 /** What took how long, from the tally of a funnel of these two steps. */
 export function timeBetweenAnswer(tally: FunnelTally): TimeBetweenAnswer {
   const micros = tally.times[1]!.fromFirst
-  const sum = micros.reduce((total, time) => total + time, 0)
   return {
     actors: micros.length,
-    mean: micros.length === 0 ? null : sum / micros.length / 1e6,
+    mean: micros.length === 0 ? null : meanOf(micros) / 1e6,
     ...distributionOf(micros.slice()),
   }
+}
+
+/** In whole microseconds, a half upwards, as SQL rounds it: a sum of many windows does not fit a double. */
+function meanOf(micros: Float64Array): number {
+  const count = BigInt(micros.length)
+  const sum = micros.reduce((total, time) => total + BigInt(time), 0n)
+  return Number((2n * sum + count) / (2n * count))
 }

@@ -103,7 +103,8 @@ export async function readFunnel(
     eventTypes: definition.mode === 'strict' ? null : eventTypes,
     columns,
     columnTypes: columnTypes(definition, breakdown),
-    sequence: definition.mode !== 'ordered' || columns.length > 0,
+    // Which row of one microsecond a chain takes.
+    sequence: definition.mode !== 'ordered' || columns.length > 0 || definition.steps.some(({ optional }) => optional),
     nobody: false,
   })
 }
