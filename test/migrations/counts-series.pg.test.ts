@@ -1,7 +1,7 @@
 import type { Pool } from '@platform-events/postgres'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { emptyTables } from '../support/empty-tables.ts'
 import { FAR_APART, startMigrated } from '../support/grounds.ts'
-import { emptyTables } from '../support/postgres.ts'
 import { linesOf, refusalOf, storeLines } from './counts-lines.ts'
 
 describe.each(FAR_APART)('event_counts on $name', (ground) => {

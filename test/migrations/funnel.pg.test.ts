@@ -1,7 +1,7 @@
 import type { Pool } from '@platform-events/postgres'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { emptyTables } from '../support/empty-tables.ts'
 import { FAR_APART, startMigrated } from '../support/grounds.ts'
-import { emptyTables } from '../support/postgres.ts'
 import { minute, START, storeJourneys, user } from './funnel-journeys.ts'
 
 const BOOKING = ['SearchStarted', 'ProfessionalViewed', 'CheckoutStarted', 'BookingConfirmed']

@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import { createTestDatabase, emptyTables, type TestDatabase } from '../support/postgres.ts'
+import { emptyTables } from '../support/empty-tables.ts'
+import { createTestDatabase, type TestDatabase } from '../support/postgres.ts'
 import { linesOf, refusalOf, storeLines } from './counts-lines.ts'
 
 let database: TestDatabase

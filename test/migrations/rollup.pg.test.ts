@@ -1,6 +1,7 @@
 import { inTransaction, type Pool } from '@platform-events/postgres'
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
-import { createTestDatabase, emptyTables, type TestDatabase } from '../support/postgres.ts'
+import { emptyTables } from '../support/empty-tables.ts'
+import { createTestDatabase, type TestDatabase } from '../support/postgres.ts'
 import { rollupDifferences } from '../support/rollup.ts'
 
 const DAY = '2026-11-10'

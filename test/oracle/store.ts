@@ -1,4 +1,5 @@
 import type { Pool } from '@platform-events/postgres'
+import { emptyTables } from '../support/empty-tables.ts'
 import { isoOf } from './definition.ts'
 import type { OracleEvent } from './events.ts'
 
@@ -38,9 +39,15 @@ export async function deleteEvents(pool: Pool, events: readonly OracleEvent[]): 
 
 /** Forgets every event, and all that is derived from events. */
 export async function forgetAll(pool: Pool): Promise<void> {
-  await pool.query(
-    `truncate public.platform_events, events_internal.session_users, events_internal.event_rollup_hourly, events_internal.actors,
-       events_internal.event_segments, events_internal.event_segment_columns, events_internal.segment_changes`,
+  await emptyTables(
+    pool,
+    'public.platform_events',
+    'events_internal.session_users',
+    'events_internal.event_rollup_hourly',
+    'events_internal.actors',
+    'events_internal.event_segments',
+    'events_internal.event_segment_columns',
+    'events_internal.segment_changes',
   )
 }
 
