@@ -1,6 +1,15 @@
--- The event types that exist, and whoever names another is told which ones are spelt nearly so.
+-- How a question is refused; and the event types that exist: whoever names another is told which ones are spelt nearly so.
 
 set local role events_owner;
+
+create function events_internal.refuse(p_message text, p_hint text) returns void
+  language plpgsql stable set search_path = '' as $$
+begin
+  raise exception '%', p_message using errcode = 'invalid_parameter_value', hint = p_hint;
+end $$;
+revoke all on function events_internal.refuse(text, text) from public, anon, authenticated, service_role;
+comment on function events_internal.refuse(text, text) is 'Raises 22023, invalid_parameter_value, with a hint. '
+  'Example: select events_internal.refuse(''the limit is 1 to 1000'', ''Ask again with less.'') -- the limit is 1 to 1000';
 
 -- The updates of n stay HOT (no index holds it); a new hour's rows cost one entry each. For one type over years, and for the
 -- list of the types that exist, in a few look-ups.
@@ -70,7 +79,7 @@ declare
   near text[];
 begin
   if pg_catalog.array_position(p_event_types, null) is not null then
-    raise exception 'an event type is null' using errcode = 'invalid_parameter_value', hint = 'Name event types, or leave the argument out for all.';
+    perform events_internal.refuse('an event type is null', 'Name event types, or leave the argument out for all.');
   end if;
   select t into unknown
   from pg_catalog.unnest(p_event_types) with ordinality u (t, n)
@@ -80,12 +89,13 @@ begin
     return;
   end if;
   near := events_internal.suggest_event_types(unknown);
-  raise exception '%', 'no event of type ' || unknown || ' has ever come' || case pg_catalog.cardinality(near)
+  perform events_internal.refuse(
+    'no event of type ' || unknown || ' has ever come' || case pg_catalog.cardinality(near)
       when 0 then ''
       when 1 then '; did you mean ' || near[1] || '?'
       else '; did you mean ' || pg_catalog.array_to_string(near[: pg_catalog.cardinality(near) - 1], ', ') || ' or ' || near[pg_catalog.cardinality(near)] || '?'
-    end
-    using errcode = 'invalid_parameter_value', hint = 'select * from event_properties() lists the types that came lately.';
+    end,
+    'select * from event_properties() lists the types that came lately.');
 end $$;
 revoke all on function events_internal.require_known_types(text[]) from public, anon, authenticated, service_role;
 comment on function events_internal.require_known_types(text[]) is

@@ -6,15 +6,17 @@ create function events_internal.require_range(p_from timestamptz, p_to timestamp
   language plpgsql stable set search_path = '' as $$
 begin
   if p_from is null or p_to is null then
-    raise exception 'the range of time has no %', case when p_from is null then 'begin' else 'end' end
-      using errcode = 'invalid_parameter_value', hint = 'p_from and p_to are timestamps, p_to exclusive.';
+    perform events_internal.refuse('the range of time has no ' || case when p_from is null then 'begin' else 'end' end,
+      'p_from and p_to are timestamps, p_to exclusive.');
   end if;
   if p_from > p_to then
-    raise exception 'the range of time ends before it begins' using errcode = 'invalid_parameter_value', hint = 'p_from must not be after p_to.';
+    perform events_internal.refuse('the range of time ends before it begins', 'p_from must not be after p_to.');
   end if;
 end $$;
 revoke all on function events_internal.require_range(timestamptz, timestamptz) from public, anon, authenticated, service_role;
-comment on function events_internal.require_range(timestamptz, timestamptz) is 'Raises 22023 unless p_from <= p_to and neither is null.';
+comment on function events_internal.require_range(timestamptz, timestamptz) is
+  'Raises 22023 unless p_from <= p_to and neither is null. '
+  'Example: select events_internal.require_range(now() - interval ''1 day'', now())';
 
 create function events_internal.oldest_day() returns date
   language sql stable set search_path = '' as $$
@@ -43,15 +45,16 @@ end $$;
 revoke all on function events_internal.lost_before(timestamptz, timestamptz) from public, anon, authenticated, service_role;
 comment on function events_internal.lost_before(timestamptz, timestamptz) is
   'Before when rows of [p_from, p_to) are dropped; -infinity if all that ever came are there. A range may reach behind the oldest partition as long as nothing '
-  'came there: on a young installation, the last 30 days are a fair question.';
+  'came there: on a young installation, the last 30 days are a fair question. '
+  'Example: select events_internal.lost_before(now() - interval ''1 year'', now())';
 
 create function events_internal.require_raw_events(p_from timestamptz, p_to timestamptz) returns void
   language plpgsql stable set search_path = '' as $$
 begin
   if events_internal.lost_before(p_from, p_to) > p_from then
-    raise exception 'raw events are kept since %; counts without filter reach back further', coalesce(events_internal.oldest_day()::text, 'never')
-      using errcode = 'invalid_parameter_value',
-        hint = 'Begin the range on that day or later. event_counts() without filter and breakdown by a property answers for whole UTC hours before it.';
+    perform events_internal.refuse(
+      pg_catalog.format('raw events are kept since %s; counts without filter reach back further', coalesce(events_internal.oldest_day()::text, 'never')),
+      'Begin the range on that day or later. event_counts() without filter and breakdown by a property answers for whole UTC hours before it.');
   end if;
 end $$;
 revoke all on function events_internal.require_raw_events(timestamptz, timestamptz) from public, anon, authenticated, service_role;

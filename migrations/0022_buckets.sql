@@ -5,15 +5,18 @@ set local role events_owner;
 create function events_internal.require_time_zone(p_time_zone text) returns void
   language plpgsql stable set search_path = '' as $$
 begin
-  if p_time_zone is null or p_time_zone ~ '^[^/]*[-+0-9]' then -- '+05' and 'UTC+5' are POSIX: five hours *behind* UTC
-    raise exception 'no such time zone: %', coalesce(p_time_zone, 'null') using errcode = 'invalid_parameter_value', hint = 'Zones have names such as America/Bogota, or UTC.';
+  if p_time_zone !~ '^[^/]*[-+0-9]' then -- '+05' and 'UTC+5' are POSIX: five hours *behind* UTC
+    perform now() at time zone p_time_zone; -- 22023 as well
+    return;
   end if;
-  perform now() at time zone p_time_zone; -- 22023 as well
+  raise invalid_parameter_value;
 exception when invalid_parameter_value then
-  raise exception 'no such time zone: %', coalesce(p_time_zone, 'null') using errcode = 'invalid_parameter_value', hint = 'Zones have names such as America/Bogota, or UTC.';
+  perform events_internal.refuse('no such time zone: ' || coalesce(p_time_zone, 'null'), 'Zones have names such as America/Bogota, or UTC.');
 end $$;
 revoke all on function events_internal.require_time_zone(text) from public, anon, authenticated, service_role;
-comment on function events_internal.require_time_zone(text) is 'Raises 22023 unless it is the name of a time zone.';
+comment on function events_internal.require_time_zone(text) is
+  'Raises 22023 unless it is the name of a time zone. '
+  'Example: select events_internal.require_time_zone(''America/Bogota'')';
 
 -- An hour is a run of instants with the same hour on the clock and the same offset from UTC: one that the clocks show twice is two.
 -- 15 minutes divide every offset that zones have had since 1972; look at the quarters only in the hours beside a change, for
@@ -40,7 +43,9 @@ create function events_internal.hour_starts(p_from timestamptz, p_to timestamptz
         or clock.local - clock.earlier <> interval '15 minutes')
   $$;
 revoke all on function events_internal.hour_starts(timestamptz, timestamptz, text) from public, anon, authenticated, service_role;
-comment on function events_internal.hour_starts(timestamptz, timestamptz, text) is 'The starts of the hours of a zone from before p_from until after p_to; see bucket_starts.';
+comment on function events_internal.hour_starts(timestamptz, timestamptz, text) is
+  'The starts of the hours of a zone from before p_from until after p_to; see bucket_starts. '
+  'Example: select * from events_internal.hour_starts(now() - interval ''3 hours'', now(), ''Asia/Kolkata'')';
 
 create function events_internal.bucket_starts(p_bucket text, p_from timestamptz, p_to timestamptz, p_time_zone text) returns timestamptz[]
   language plpgsql stable set search_path = '' as $$
@@ -53,13 +58,13 @@ declare
 begin
   perform events_internal.require_time_zone(p_time_zone);
   if length is null then
-    raise exception 'no such bucket: %', coalesce(p_bucket, 'null') using errcode = 'invalid_parameter_value', hint = 'A bucket is a minute, hour, day, week or month.';
+    perform events_internal.refuse('no such bucket: ' || coalesce(p_bucket, 'null'), 'A bucket is a minute, hour, day, week or month.');
   end if;
   if p_from >= p_to then
     return '{}';
   end if;
   if p_from + most * length < p_to or not pg_catalog.isfinite(p_from) or not pg_catalog.isfinite(p_to) then
-    raise exception 'the range of time has more than % %s', most, p_bucket using errcode = 'invalid_parameter_value', hint = 'Ask for longer buckets, or a shorter range.';
+    perform events_internal.refuse(pg_catalog.format('the range of time has more than %s %ss', most, p_bucket), 'Ask for longer buckets, or a shorter range.');
   end if;
 
   if p_bucket = 'minute' then
@@ -98,6 +103,7 @@ create function events_internal.bucket_number_sql(p_first timestamptz, p_before 
   $$;
 revoke all on function events_internal.bucket_number_sql(timestamptz, timestamptz, timestamptz[]) from public, anon, authenticated, service_role;
 comment on function events_internal.bucket_number_sql(timestamptz, timestamptz, timestamptz[]) is
-  'SQL for the number, in an array of starts, of the bucket of an event (alias e) with created_at in [p_first, p_before).';
+  'SQL for the number, in an array of starts, of the bucket of an event (alias e) with created_at in [p_first, p_before). '
+  'Example: select events_internal.bucket_number_sql(''2026-11-02'', ''2026-11-03'', ''{2026-11-01, 2026-11-02}'') -- 2';
 
 reset role;

@@ -34,8 +34,8 @@ begin
     wrong := 'the value of in is a list of 1 to 100 strings, numbers, booleans or nulls';
   end if;
   if wrong is not null then
-    raise exception '%: %', wrong, pg_catalog.left(coalesce(p_filter::text, 'null'), 200) using errcode = 'invalid_parameter_value',
-      hint = 'A filter is { "property": key, "op": "=" | "!=" | "in" | "<" | "<=" | ">" | ">=" | "exists" | "contains", "value": … }.';
+    perform events_internal.refuse(wrong || ': ' || pg_catalog.left(coalesce(p_filter::text, 'null'), 200),
+      'A filter is { "property": key, "op": "=" | "!=" | "in" | "<" | "<=" | ">" | ">=" | "exists" | "contains", "value": … }.');
   end if;
 
   return case
@@ -55,7 +55,9 @@ begin
   end;
 end $$;
 revoke all on function events_internal.filter_condition(jsonb) from public, anon, authenticated, service_role;
-comment on function events_internal.filter_condition(jsonb) is 'One filter as an SQL condition over alias e; see filter_sql.';
+comment on function events_internal.filter_condition(jsonb) is
+  'One filter as an SQL condition over alias e; see filter_sql. '
+  'Example: select events_internal.filter_condition(''{"property": "price", "op": ">=", "value": 100}'')';
 
 create function events_internal.filter_sql(p_filters jsonb) returns text
   language plpgsql immutable set search_path = '' as $$
@@ -64,7 +66,7 @@ begin
     return 'true';
   end if;
   if pg_catalog.jsonb_typeof(p_filters) <> 'array' then
-    raise exception 'filters are a list' using errcode = 'invalid_parameter_value', hint = 'For example [{ "property": "city", "op": "=", "value": "Cali" }].';
+    perform events_internal.refuse('filters are a list', 'For example [{ "property": "city", "op": "=", "value": "Cali" }].');
   end if;
   return coalesce((
     select pg_catalog.string_agg(events_internal.filter_condition(f), ' and ' order by n)

@@ -2,14 +2,6 @@
 
 set local role events_owner;
 
-create function events_internal.refuse(p_message text, p_hint text) returns void
-  language plpgsql stable set search_path = '' as $$
-begin
-  raise exception '%', p_message using errcode = 'invalid_parameter_value', hint = p_hint;
-end $$;
-revoke all on function events_internal.refuse(text, text) from public, anon, authenticated, service_role;
-comment on function events_internal.refuse(text, text) is 'Raises 22023, invalid_parameter_value, with a hint.';
-
 -- A year is 365 days and a month 30, a day 24 h whatever the clocks do: interval's own arithmetic knows another year and a day
 -- that daylight saving makes 23 h.
 create function events_internal.duration_micros(p_duration text) returns bigint
@@ -60,7 +52,9 @@ exception when datetime_field_overflow or invalid_datetime_format then
     'There is no such day or hour.');
 end $$;
 revoke all on function events_internal.funnel_time(jsonb, text, timestamptz) from public, anon, authenticated, service_role;
-comment on function events_internal.funnel_time(jsonb, text, timestamptz) is 'A time of a funnel''s JSON; the default where there is none.';
+comment on function events_internal.funnel_time(jsonb, text, timestamptz) is
+  'A time of a funnel''s JSON; the default where there is none. '
+  'Example: select events_internal.funnel_time(''"2026-11-24"'', ''from'', null)';
 
 create function events_internal.event_match(p_match jsonb, p_what text, p_others text[]) returns jsonb
   language plpgsql immutable set search_path = '' as $$
@@ -101,7 +95,8 @@ begin
 end $$;
 revoke all on function events_internal.event_match(jsonb, text, text[]) from public, anon, authenticated, service_role;
 comment on function events_internal.event_match(jsonb, text, text[]) is
-  'Which events a step or an exclusion means, as { event_types, where, name }; p_others are further fields that it may have.';
+  'Which events a step or an exclusion means, as { event_types, where, name }; p_others are further fields that it may have. '
+  'Example: select events_internal.event_match(''"SearchStarted"'', ''step 1'', ''{}'')';
 
 create function events_internal.funnel_definition(p_funnel jsonb) returns jsonb
   language plpgsql stable set search_path = '' as $$

@@ -10,7 +10,9 @@ create function events_internal.event_match_sql(p_match jsonb) returns text
       end || case p_match -> 'where' when '[]' then '' else ' and ' || events_internal.filter_sql(p_match -> 'where') end
   $$;
 revoke all on function events_internal.event_match_sql(jsonb) from public, anon, authenticated, service_role;
-comment on function events_internal.event_match_sql(jsonb) is 'Whether event e is one of { event_types, where }, an SQL condition.';
+comment on function events_internal.event_match_sql(jsonb) is
+  'Whether event e is one of { event_types, where }, an SQL condition. '
+  'Example: select events_internal.event_match_sql(''{"event_types": ["SearchStarted"], "where": []}'') -- e.event_type = ''SearchStarted''';
 
 -- The hashes of actor_key() written out: a function with a pinned search_path is not inlined and costs 2 µs a row.
 create function events_internal.funnel_unit_sql(p_unit jsonb) returns text
@@ -24,7 +26,8 @@ create function events_internal.funnel_unit_sql(p_unit jsonb) returns text
   $$;
 revoke all on function events_internal.funnel_unit_sql(jsonb) from public, anon, authenticated, service_role;
 comment on function events_internal.funnel_unit_sql(jsonb) is
-  'The key of who walks a funnel, an SQL expression over event e and, for actors, its session''s user s; null for who does not. A property is keyed as actor_key() does, by ''p:'' + its text.';
+  'The key of who walks a funnel, an SQL expression over event e and, for actors, its session''s user s; null for who does not. A property is keyed as actor_key() does, by ''p:'' + its text. '
+  'Example: select events_internal.funnel_unit_sql(''"actor"'') -- coalesce(s.user_key, e.actor_key)';
 
 -- Where no event fits two steps, who reached which step needs no chain, only the rule of the latest start: walking a unit's
 -- events in order of time, it suffices to keep for every step until when a chain that has come to it may still go on. A later
@@ -50,7 +53,8 @@ create function events_internal.funnel_steps_sql(p_definition jsonb) returns tex
   $$;
 revoke all on function events_internal.funnel_steps_sql(jsonb) from public, anon, authenticated, service_role;
 comment on function events_internal.funnel_steps_sql(jsonb) is
-  'A query for (unit, t, step) in this order, of the events in [$1, $2) and part $3 of $4 (a power of two) of the units: an index-only scan for each step without filter.';
+  'A query for (unit, t, step) in this order, of the events in [$1, $2) and part $3 of $4 (a power of two) of the units: an index-only scan for each step without filter. '
+  'Example: select events_internal.funnel_steps_sql(events_internal.funnel_definition(''{"steps": ["SearchStarted", "BookingConfirmed"]}''))';
 
 -- Parallel safe and dear: a query that unites two parts runs them in two processes, for a sort and a loop over a cursor are never
 -- parallel by themselves. Deadlines and not starts: no arithmetic but at step 1. The interval is of hours: a day may have 23.
@@ -103,7 +107,9 @@ create function events_internal.funnel_parts(p_definition jsonb) returns int
         select t from pg_catalog.jsonb_array_elements(p_definition -> 'steps') s, pg_catalog.jsonb_array_elements_text(s -> 'event_types') t))
   $$;
 revoke all on function events_internal.funnel_parts(jsonb) from public, anon, authenticated, service_role;
-comment on function events_internal.funnel_parts(jsonb) is 'In how many processes to walk, 1 or 2.';
+comment on function events_internal.funnel_parts(jsonb) is
+  'In how many processes to walk, 1 or 2. '
+  'Example: select events_internal.funnel_parts(events_internal.funnel_definition(''{"steps": ["SearchStarted", "BookingConfirmed"]}''))';
 
 create function events_internal.funnel_levels(p_definition jsonb) returns bigint[]
   language plpgsql stable set search_path = '' as $$
@@ -127,6 +133,7 @@ begin
 end $$;
 revoke all on function events_internal.funnel_levels(jsonb) from public, anon, authenticated, service_role;
 comment on function events_internal.funnel_levels(jsonb) is
-  'How many units of an ordered funnel ended at each step, where no event fits two steps, none is optional and nothing is excluded.';
+  'How many units of an ordered funnel ended at each step, where no event fits two steps, none is optional and nothing is excluded. '
+  'Example: select events_internal.funnel_levels(events_internal.funnel_definition(''{"steps": ["SearchStarted", "BookingConfirmed"]}''))';
 
 reset role;

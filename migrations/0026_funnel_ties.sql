@@ -19,7 +19,8 @@ begin
 end $$;
 revoke all on function events_internal.funnel_prefers(timestamptz[], int[], int[]) from public, anon, authenticated, service_role;
 comment on function events_internal.funnel_prefers(timestamptz[], int[], int[]) is
-  'Whether the first of two chains of one level and one end is chosen: the later start, then the least times, then the least positions.';
+  'Whether the first of two chains of one level and one end is chosen: the later start, then the least times, then the least positions. '
+  'Example: select events_internal.funnel_prefers(''{2026-11-01, 2026-11-02, 2026-11-03}'', ''{2,3}'', ''{1,3}'') -- t';
 
 -- Augmenting paths, breadth first (Kuhn's way of the maximum bipartite matching).
 create function events_internal.funnel_matching(p_masks bigint[], p_wanted bigint) returns int
@@ -66,7 +67,9 @@ begin
   return matched;
 end $$;
 revoke all on function events_internal.funnel_matching(bigint[], bigint) from public, anon, authenticated, service_role;
-comment on function events_internal.funnel_matching(bigint[], bigint) is 'How many of the rows with these masks can serve a step each, another one each, of the steps p_wanted (bits).';
+comment on function events_internal.funnel_matching(bigint[], bigint) is
+  'How many of the rows with these masks can serve a step each, another one each, of the steps p_wanted (bits). '
+  'Example: select events_internal.funnel_matching(''{3,1}'', 3) -- 2';
 
 create function events_internal.funnel_instant(p_masks bigint[], p_first int, p_last int) returns int[]
   language plpgsql immutable parallel safe set search_path = '' as $$
@@ -115,6 +118,7 @@ begin
 end $$;
 revoke all on function events_internal.funnel_instant(bigint[], int, int) from public, anon, authenticated, service_role;
 comment on function events_internal.funnel_instant(bigint[], int, int) is
-  'For steps p_first … p_last a row each of those with these masks, another one each, the least such vector; null if there is none.';
+  'For steps p_first … p_last a row each of those with these masks, another one each, the least such vector; null if there is none. '
+  'Example: select events_internal.funnel_instant(''{3,1}'', 1, 2) -- {2,1}';
 
 reset role;

@@ -15,7 +15,9 @@ begin
   return chain;
 end $$;
 revoke all on function events_internal.funnel_chain_of(int[], int[], int) from public, anon, authenticated, service_role;
-comment on function events_internal.funnel_chain_of(int[], int[], int) is 'The chain that ends at a node: node n is row p_rows[n] after node p_before[n], 0 for a start.';
+comment on function events_internal.funnel_chain_of(int[], int[], int) is
+  'The chain that ends at a node: node n is row p_rows[n] after node p_before[n], 0 for a start. '
+  'Example: select events_internal.funnel_chain_of(''{4,7}'', ''{0,1}'', 2) -- {4,7}';
 
 -- For every step: which chain stands there, the one with the latest start, which is never worse; on an equal start the least. An
 -- excluded event ends those that stand between its two steps, and all that stand at a step share that fate, so the rule stays right.
@@ -131,6 +133,7 @@ begin
 end $$;
 revoke all on function events_internal.funnel_chain_ordered(timestamptz[], bigint[], int, interval, int[], int[]) from public, anon, authenticated, service_role;
 comment on function events_internal.funnel_chain_ordered(timestamptz[], bigint[], int, interval, int[], int[]) is
-  'The chosen chain, other events may come between. Exclusion n (bit 39 + n) counts after step p_after[n] and before step p_before[n], both of the required ones.';
+  'The chosen chain, other events may come between. Exclusion n (bit 39 + n) counts after step p_after[n] and before step p_before[n], both of the required ones. '
+  'Example: select events_internal.funnel_chain_ordered(''{2026-11-01, 2026-11-02, 2026-11-03}'', ''{1,1,2}'', 2, ''7 days'', ''{}'', ''{}'') -- {2,3}';
 
 reset role;

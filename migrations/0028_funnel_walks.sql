@@ -30,7 +30,8 @@ begin
 end $$;
 revoke all on function events_internal.funnel_chain_strict(timestamptz[], bigint[], int, interval) from public, anon, authenticated, service_role;
 comment on function events_internal.funnel_chain_strict(timestamptz[], bigint[], int, interval) is
-  'The chosen chain of rows that follow each other without any between, in the order of (created_at, id).';
+  'The chosen chain of rows that follow each other without any between, in the order of (created_at, id). '
+  'Example: select events_internal.funnel_chain_strict(''{2026-11-01, 2026-11-02, 2026-11-03}'', ''{1,0,2}'', 2, ''7 days'') -- {1}';
 
 create function events_internal.funnel_chain_strict_order(p_times timestamptz[], p_masks bigint[], p_steps int, p_window interval) returns int[]
   language plpgsql immutable parallel safe set search_path = '' as $$
@@ -77,7 +78,8 @@ begin
 end $$;
 revoke all on function events_internal.funnel_chain_strict_order(timestamptz[], bigint[], int, interval) from public, anon, authenticated, service_role;
 comment on function events_internal.funnel_chain_strict_order(timestamptz[], bigint[], int, interval) is
-  'The chosen chain between whose steps i and i + 1 stand only rows that match one of the two, in the order of (created_at, id).';
+  'The chosen chain between whose steps i and i + 1 stand only rows that match one of the two, in the order of (created_at, id). '
+  'Example: select events_internal.funnel_chain_strict_order(''{2026-11-01, 2026-11-02, 2026-11-03}'', ''{1,4,2}'', 3, ''7 days'') -- {1}';
 
 -- Sets of rows that can serve a step each are a matroid. latest is the basis that a search from the latest row back would find;
 -- so how many of it lie in a window that ends now is how many steps that window holds, whatever its length.
@@ -128,6 +130,7 @@ begin
 end $$;
 revoke all on function events_internal.funnel_chain_unordered(timestamptz[], bigint[], int, interval) from public, anon, authenticated, service_role;
 comment on function events_internal.funnel_chain_unordered(timestamptz[], bigint[], int, interval) is
-  'The chosen rows that serve the most steps, another step each, within the window, in the order of (created_at, id).';
+  'The chosen rows that serve the most steps, another step each, within the window, in the order of (created_at, id). '
+  'Example: select events_internal.funnel_chain_unordered(''{2026-11-01, 2026-11-02, 2026-11-03}'', ''{2,4,1}'', 3, ''7 days'') -- {1,2,3}';
 
 reset role;

@@ -16,7 +16,9 @@ create function events_internal.funnel_mask_sql(p_definition jsonb) returns text
     ) m
   $$;
 revoke all on function events_internal.funnel_mask_sql(jsonb) from public, anon, authenticated, service_role;
-comment on function events_internal.funnel_mask_sql(jsonb) is 'What event e matches, a bigint expression with the bits of funnel_definition().';
+comment on function events_internal.funnel_mask_sql(jsonb) is
+  'What event e matches, a bigint expression with the bits of funnel_definition(). '
+  'Example: select events_internal.funnel_mask_sql(events_internal.funnel_definition(''{"steps": ["SearchStarted", "BookingConfirmed"]}''))';
 
 -- offset 0: or the keys and masks would be computed once for each place that names them.
 create function events_internal.funnel_rows_sql(p_definition jsonb, p_condition text default 'true') returns text
@@ -34,7 +36,8 @@ create function events_internal.funnel_rows_sql(p_definition jsonb, p_condition 
 revoke all on function events_internal.funnel_rows_sql(jsonb, text) from public, anon, authenticated, service_role;
 comment on function events_internal.funnel_rows_sql(jsonb, text) is
   'A query for the rows (unit, t, id, mask) of [$1, $2) and of part $3 of $4 of the units that a funnel looks at, each unit''s in order: in mode strict all, '
-  'else those that match a step or an exclusion. p_condition, over event e, takes fewer units.';
+  'else those that match a step or an exclusion. p_condition, over event e, takes fewer units. '
+  'Example: select events_internal.funnel_rows_sql(events_internal.funnel_definition(''{"steps": ["SearchStarted", "BookingConfirmed"]}''))';
 
 create function events_internal.funnel_places(p_times timestamptz[], p_masks bigint[], p_chain int[], p_bits int[], p_window interval) returns int[]
   language plpgsql immutable parallel safe set search_path = '' as $$
@@ -65,7 +68,16 @@ begin
 end $$;
 revoke all on function events_internal.funnel_places(timestamptz[], bigint[], int[], int[], interval) from public, anon, authenticated, service_role;
 comment on function events_internal.funnel_places(timestamptz[], bigint[], int[], int[], interval) is
-  'The rows of all steps: the chain''s, and for each optional one between them the first row that fits and serves no other.';
+  'The rows of all steps: the chain''s, and for each optional one between them the first row that fits and serves no other. '
+  'Example: select events_internal.funnel_places(''{2026-11-01, 2026-11-02, 2026-11-03}'', ''{1,1048576,2}'', ''{1,3}'', ''{0,20,1}'', ''7 days'') -- {1,2,3}';
+
+create function events_internal.numbers_of(p_objects jsonb, p_key text) returns int[]
+  language sql immutable parallel safe set search_path = '' as $$
+    select array(select (u.object ->> p_key)::int from pg_catalog.jsonb_array_elements(p_objects) with ordinality u (object, n) order by u.n)
+  $$;
+revoke all on function events_internal.numbers_of(jsonb, text) from public, anon, authenticated, service_role;
+comment on function events_internal.numbers_of(jsonb, text) is
+  'The numbers under a key of the objects of a list. Example: select events_internal.numbers_of(''[{"bit": 0}, {"bit": 20}]'', ''bit'') -- {0,20}';
 
 -- Without hash aggregation the groups keep the order of the rows that come in. Parallel safe and dear: see funnel_levels_of_part.
 create function events_internal.funnel_chains_of_part(p_definition jsonb, p_condition text, p_part int, p_parts int)
@@ -73,14 +85,11 @@ create function events_internal.funnel_chains_of_part(p_definition jsonb, p_cond
   language plpgsql stable parallel safe cost 1000000000 set search_path = '' set work_mem = '256MB' set jit = off set enable_hashagg = off as $$
 declare
   mode constant text := p_definition ->> 'mode';
-  bits constant int[] := array(
-    select (s ->> 'bit')::int from pg_catalog.jsonb_array_elements(p_definition -> 'steps') with ordinality u (s, n) order by n);
+  bits constant int[] := events_internal.numbers_of(p_definition -> 'steps', 'bit');
   required constant int := (select pg_catalog.count(*) from pg_catalog.unnest(bits) b where b < 20);
   conversion_window constant interval := interval '1 microsecond' * (p_definition ->> 'window')::bigint;
-  after_steps constant int[] := array(
-    select (x ->> 'after_required')::int from pg_catalog.jsonb_array_elements(p_definition -> 'exclude') with ordinality u (x, n) order by n);
-  before_steps constant int[] := array(
-    select (x ->> 'before_required')::int from pg_catalog.jsonb_array_elements(p_definition -> 'exclude') with ordinality u (x, n) order by n);
+  after_steps constant int[] := events_internal.numbers_of(p_definition -> 'exclude', 'after_required');
+  before_steps constant int[] := events_internal.numbers_of(p_definition -> 'exclude', 'before_required');
   r record;
   chain int[];
 begin
@@ -123,7 +132,9 @@ begin
   ) using p_definition, p_condition;
 end $$;
 revoke all on function events_internal.funnel_chains_of(jsonb, text) from public, anon, authenticated, service_role;
-comment on function events_internal.funnel_chains_of(jsonb, text) is 'funnel_chains() of a checked definition, of the units that p_condition (SQL over event e) leaves.';
+comment on function events_internal.funnel_chains_of(jsonb, text) is
+  'funnel_chains() of a checked definition, of the units that p_condition (SQL over event e) leaves. '
+  'Example: select * from events_internal.funnel_chains_of(events_internal.funnel_definition(''{"steps": ["SearchStarted", "BookingConfirmed"]}''))';
 
 create function events_internal.funnel_chains(p_funnel jsonb) returns table (unit_key bigint, level int, step_times timestamptz[], step_ids uuid[])
   language sql stable set search_path = '' as $$

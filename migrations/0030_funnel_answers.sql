@@ -21,7 +21,9 @@ create function events_internal.is_plain_funnel(p_definition jsonb) returns bool
     from pg_catalog.jsonb_array_elements(p_definition -> 'steps') s, pg_catalog.jsonb_array_elements_text(s -> 'event_types') t
   $$;
 revoke all on function events_internal.is_plain_funnel(jsonb) from public, anon, authenticated, service_role;
-comment on function events_internal.is_plain_funnel(jsonb) is 'Whether funnel_levels answers how many came to each step.';
+comment on function events_internal.is_plain_funnel(jsonb) is
+  'Whether funnel_levels answers how many came to each step. '
+  'Example: select events_internal.is_plain_funnel(events_internal.funnel_definition(''{"steps": ["SearchStarted", "BookingConfirmed"]}'')) -- t';
 
 create function events_internal.funnel_steps(p_definition jsonb) returns table (step int, name text, optional boolean, previous int, required int)
   language sql immutable set search_path = '' as $$
@@ -32,7 +34,17 @@ create function events_internal.funnel_steps(p_definition jsonb) returns table (
   $$;
 revoke all on function events_internal.funnel_steps(jsonb) from public, anon, authenticated, service_role;
 comment on function events_internal.funnel_steps(jsonb) is
-  'The steps of a checked definition: previous is the required step before it (1 for step 1), required its number among the required ones, null if optional.';
+  'The steps of a checked definition: previous is the required step before it (1 for step 1), required its number among the required ones, null if optional. '
+  'Example: select * from events_internal.funnel_steps(events_internal.funnel_definition(''{"steps": ["SearchStarted", "BookingConfirmed"]}''))';
+
+create function events_internal.required_steps(p_definition jsonb) returns int[]
+  language sql immutable set search_path = '' as $$
+    select array(select s.step from events_internal.funnel_steps(p_definition) s where not s.optional order by s.step)
+  $$;
+revoke all on function events_internal.required_steps(jsonb) from public, anon, authenticated, service_role;
+comment on function events_internal.required_steps(jsonb) is
+  'The numbers of the steps that are not optional. '
+  'Example: select events_internal.required_steps(events_internal.funnel_definition(''{"steps": ["SearchStarted", "BookingConfirmed"]}'')) -- {1,2}';
 
 create function events_internal.funnel_value_sql(p_breakdown jsonb, p_definition jsonb) returns text
   language plpgsql stable set search_path = '' as $$
@@ -51,7 +63,7 @@ begin
     if at = 'first' then
       place := '1';
     elsif at = 'last' then -- the last required one
-      place := pg_catalog.format('(%L::int[])[c.level]', array(select f.step from events_internal.funnel_steps(p_definition) f where not f.optional order by f.step));
+      place := pg_catalog.format('(%L::int[])[c.level]', events_internal.required_steps(p_definition));
     elsif at ~ '^\d{1,2}$' and at::int between 1 and steps then
       place := at;
     end if;

@@ -7,7 +7,9 @@ create function events_internal.histogram_edges() returns numeric[]
     select '{0,10,30,60,300,900,1800,3600,10800,21600,43200,86400,172800,259200,604800,1209600,2592000}'::numeric[]
   $$;
 revoke all on function events_internal.histogram_edges() from public, anon, authenticated, service_role;
-comment on function events_internal.histogram_edges() is 'Where the bins of every histogram of durations begin, in seconds; the last is open.';
+comment on function events_internal.histogram_edges() is
+  'Where the bins of every histogram of durations begin, in seconds; the last is open. '
+  'Example: select events_internal.histogram_edges()';
 
 create function events_internal.histogram(p_counts jsonb) returns jsonb
   language sql immutable set search_path = '' as $$

@@ -7,7 +7,9 @@ create function events_internal.funnel_step_after(p_definition jsonb, p_step int
     select pg_catalog.min(s.step) from events_internal.funnel_steps(p_definition) s where s.step > p_step and not s.optional
   $$;
 revoke all on function events_internal.funnel_step_after(jsonb, int) from public, anon, authenticated, service_role;
-comment on function events_internal.funnel_step_after(jsonb, int) is 'The next required step, null after the last.';
+comment on function events_internal.funnel_step_after(jsonb, int) is
+  'The next required step, null after the last. '
+  'Example: select events_internal.funnel_step_after(events_internal.funnel_definition(''{"steps": ["SearchStarted", "BookingConfirmed"]}''), 1) -- 2';
 
 create function events_internal.funnel_lift(p_caller name, p_funnel jsonb, p_step int, p_property text)
   returns table (value text, reached bigint, dropped bigint, drop_rate numeric, low numeric, high numeric, lift numeric)
@@ -64,7 +66,7 @@ declare
 begin
   perform events_internal.require_reader(p_caller);
   definition := events_internal.funnel_definition(p_funnel);
-  required := array(select s.step from events_internal.funnel_steps(definition) s where not s.optional order by s.step);
+  required := events_internal.required_steps(definition);
   next_step := events_internal.funnel_step_after(definition, p_step);
   if p_step is null or p_step not between 1 and pg_catalog.jsonb_array_length(definition -> 'steps') then
     perform events_internal.refuse(pg_catalog.format('there is no step %s', coalesce(p_step::text, 'null')), pg_catalog.format('p_step is 1 to %s.', pg_catalog.jsonb_array_length(definition -> 'steps')));

@@ -7,7 +7,9 @@ create function events_internal.time_text(p_time timestamptz) returns text
     select pg_catalog.to_char(p_time at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS') || pg_catalog.rtrim(pg_catalog.to_char(p_time at time zone 'UTC', '.US'), '.0') || 'Z'
   $$;
 revoke all on function events_internal.time_text(timestamptz) from public, anon, authenticated, service_role;
-comment on function events_internal.time_text(timestamptz) is 'A time in UTC, ISO 8601, with as many decimals as it has.';
+comment on function events_internal.time_text(timestamptz) is
+  'A time in UTC, ISO 8601, with as many decimals as it has. '
+  'Example: select events_internal.time_text(''2026-11-04 12:00+00'') -- 2026-11-04T12:00:00Z';
 
 create function events_internal.duration_text(p_from timestamptz, p_to timestamptz) returns text
   language sql immutable set search_path = '' as $$
@@ -17,7 +19,9 @@ create function events_internal.duration_text(p_from timestamptz, p_to timestamp
     from (select extract(epoch from p_to) - extract(epoch from p_from) as seconds) d
   $$;
 revoke all on function events_internal.duration_text(timestamptz, timestamptz) from public, anon, authenticated, service_role;
-comment on function events_internal.duration_text(timestamptz, timestamptz) is 'How long from one time until another: 2:00:00, 1 day 0:00:01.5; a day is 24 h.';
+comment on function events_internal.duration_text(timestamptz, timestamptz) is
+  'How long from one time until another: 2:00:00, 1 day 0:00:01.5; a day is 24 h. '
+  'Example: select events_internal.duration_text(''2026-11-01 00:00+00'', ''2026-11-03 04:00+00'') -- 2 days 4:00:00';
 
 create function events_internal.funnel_interruption(p_mode text, p_masks bigint[], p_last int, p_level int) returns int
   language plpgsql immutable set search_path = '' as $$
@@ -37,14 +41,15 @@ begin
 end $$;
 revoke all on function events_internal.funnel_interruption(text, bigint[], int, int) from public, anon, authenticated, service_role;
 comment on function events_internal.funnel_interruption(text, bigint[], int, int) is
-  'In the strict modes the row that came between the last of a chain and the next step''s, null if none did or the next step never came.';
+  'In the strict modes the row that came between the last of a chain and the next step''s, null if none did or the next step never came. '
+  'Example: select events_internal.funnel_interruption(''strict'', ''{1,0,2}'', 1, 1) -- 2';
 
 create function events_internal.funnel_chain_from(p_definition jsonb, p_times timestamptz[], p_masks bigint[], p_start int) returns int[]
   language plpgsql stable set search_path = '' as $$
 declare
   mode constant text := p_definition ->> 'mode';
   conversion_window constant interval := interval '1 microsecond' * (p_definition ->> 'window')::bigint;
-  required constant int := (select count(*) from events_internal.funnel_steps(p_definition) s where not s.optional);
+  required constant int := pg_catalog.cardinality(events_internal.required_steps(p_definition));
   times timestamptz[];
   masks bigint[];
   before_them int;
@@ -57,8 +62,7 @@ begin
       when 'strict' then events_internal.funnel_chain_strict(times, masks, required, conversion_window)
       when 'strict_order' then events_internal.funnel_chain_strict_order(times, masks, required, conversion_window)
       else events_internal.funnel_chain_ordered(times, masks, required, conversion_window,
-        array(select (x ->> 'after_required')::int from pg_catalog.jsonb_array_elements(p_definition -> 'exclude') with ordinality u (x, n) order by n),
-        array(select (x ->> 'before_required')::int from pg_catalog.jsonb_array_elements(p_definition -> 'exclude') with ordinality u (x, n) order by n))
+        events_internal.numbers_of(p_definition -> 'exclude', 'after_required'), events_internal.numbers_of(p_definition -> 'exclude', 'before_required'))
       end) with ordinality u (i, n)
     order by n);
 end $$;
@@ -141,7 +145,7 @@ create function events_internal.funnel_verdict(p_definition jsonb, p_condition t
 declare
   mode constant text := p_definition ->> 'mode';
   steps constant int := pg_catalog.jsonb_array_length(p_definition -> 'steps');
-  required constant int[] := array(select s.step from events_internal.funnel_steps(p_definition) s where not s.optional order by s.step);
+  required constant int[] := events_internal.required_steps(p_definition);
   level constant int := pg_catalog.cardinality(p_chain);
   first_at constant timestamptz := p_times[p_chain[1]];
   last_at constant timestamptz := p_times[p_chain[level]];

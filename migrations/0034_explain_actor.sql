@@ -43,7 +43,9 @@ begin
     array(select s.session_id from events_internal.session_users s where s.user_id = person order by 1));
 end $$;
 revoke all on function events_internal.funnel_actor_sql(jsonb, text) from public, anon, authenticated, service_role;
-comment on function events_internal.funnel_actor_sql(jsonb, text) is 'Whether event e is of this unit, an SQL condition; a session that belongs to a user means the user.';
+comment on function events_internal.funnel_actor_sql(jsonb, text) is
+  'Whether event e is of this unit, an SQL condition; a session that belongs to a user means the user. '
+  'Example: select events_internal.funnel_actor_sql(events_internal.funnel_definition(''{"steps": ["SearchStarted", "BookingConfirmed"]}''), ''guest-1'')';
 
 create function events_internal.explain_actor(p_caller name, p_funnel jsonb, p_actor text)
   returns table (created_at timestamptz, id uuid, event_type text, session_id text, matches int[], chain_step int, note text)
@@ -62,7 +64,7 @@ begin
   perform events_internal.require_reader(p_caller);
   definition := events_internal.funnel_definition(p_funnel);
   condition := events_internal.funnel_actor_sql(definition, p_actor);
-  bits := array(select (s ->> 'bit')::int from pg_catalog.jsonb_array_elements(definition -> 'steps') with ordinality u (s, n) order by n);
+  bits := events_internal.numbers_of(definition -> 'steps', 'bit');
   select c.level, c.step_times, c.step_ids into chain from events_internal.funnel_chains_of(definition, condition) c;
   execute 'select array_agg(r.t order by r.t, r.id), array_agg(r.id order by r.t, r.id), array_agg(r.mask order by r.t, r.id),
       array_agg(e.event_type order by r.t, r.id), array_agg(e.session_id order by r.t, r.id)

@@ -33,7 +33,8 @@ begin
 end $$;
 revoke all on function events_internal.rollup_differences(timestamptz, timestamptz) from public, anon, authenticated, service_role;
 comment on function events_internal.rollup_differences(timestamptz, timestamptz) is
-  'Body of verify_rollups. Stable: all of it in the snapshot of the statement that calls it.';
+  'Body of verify_rollups. Stable: all of it in the snapshot of the statement that calls it. '
+  'Example: select * from events_internal.rollup_differences(now() - interval ''1 day'', now())';
 
 create function events_internal.rebuild_rollups(p_from timestamptz, p_to timestamptz) returns bigint
   language plpgsql volatile security definer set search_path = '' as $$

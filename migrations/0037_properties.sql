@@ -13,8 +13,8 @@ begin
   perform events_internal.require_known_types(array[p_event_type]);
   perform events_internal.require_raw_events(p_from, p_to);
   if p_property is null or (p_limit between 1 and 1000) is not true then
-    raise exception '%', case when p_property is null then 'no property is named' else 'the limit is 1 to 1000' end
-      using errcode = 'invalid_parameter_value', hint = 'For example top_values(''SearchStarted'', ''city'', p_limit => 20); event_properties() lists what there is.';
+    perform events_internal.refuse(case when p_property is null then 'no property is named' else 'the limit is 1 to 1000' end,
+      'For example top_values(''SearchStarted'', ''city'', p_limit => 20); event_properties() lists what there is.');
   end if;
   return query
     with by_actor as materialized (

@@ -94,10 +94,10 @@ begin
   perform events_internal.require_range(p_from, p_to);
   perform events_internal.require_known_types(pg_catalog.array_remove(array[p_first, p_returning], null));
   if (p_unit in ('day', 'week', 'month')) is not true then
-    raise exception 'no such unit of retention: %', coalesce(p_unit, 'null') using errcode = 'invalid_parameter_value', hint = 'A period is a day, week or month.';
+    perform events_internal.refuse('no such unit of retention: ' || coalesce(p_unit, 'null'), 'A period is a day, week or month.');
   end if;
   if (p_periods between 1 and 100) is not true then
-    raise exception 'retention has 1 to 100 periods' using errcode = 'invalid_parameter_value', hint = 'p_periods => 8 is the cohort''s own period and the seven after it.';
+    perform events_internal.refuse('retention has 1 to 100 periods', 'p_periods => 8 is the cohort''s own period and the seven after it.');
   end if;
   cohorts := events_internal.bucket_starts(p_unit, p_from, p_to, p_time_zone);
   if cohorts = '{}' then

@@ -24,7 +24,8 @@ begin
 end $$;
 revoke all on function events_internal.path_starts(timestamptz[], interval) from public, anon, authenticated, service_role;
 comment on function events_internal.path_starts(timestamptz[], interval) is
-  'Of the times of a run in order, ascending or descending, the places after the first at which a path begins: each more than the window from the last.';
+  'Of the times of a run in order, ascending or descending, the places after the first at which a path begins: each more than the window from the last. '
+  'Example: select events_internal.path_starts(''{2026-11-01, 2026-11-02, 2026-11-05}'', ''2 days'') -- {3}';
 
 create function events_internal.paths_of_part(
   p_codes text[], p_anchor int, p_backwards boolean, p_from timestamptz, p_to timestamptz, p_depth int, p_window interval, p_types text[], p_part int
@@ -107,7 +108,7 @@ begin
     when (p_limit between 1 and 10000) is not true then 'the limit is 1 to 10000'
   end;
   if wrong is not null then
-    raise exception '%', wrong using errcode = 'invalid_parameter_value', hint = 'For example paths(''SearchStarted'', null, now() - interval ''7 days'', now(), 5, ''1 day'').';
+    perform events_internal.refuse(wrong, 'For example paths(''SearchStarted'', null, now() - interval ''7 days'', now(), 5, ''1 day'').');
   end if;
   perform events_internal.require_known_types(p_types || anchor);
   perform events_internal.require_raw_events(p_from, p_to);
