@@ -35,7 +35,7 @@ export interface QueryOptions {
   maxWaiting?: number
   /** Worker threads that walk; as many as there are cores, and 2 at most, unless told. */
   walkThreads?: number
-  /** Whether the threads begin at once, and not when the service listens or is asked first. */
+  /** Whether the threads begin at once and before anything listens, and not when they are asked first. */
   walkEarly?: boolean
   /** What decoded closed days may take, in bytes; 256 MiB unless told. */
   segmentCacheBytes?: number
@@ -73,9 +73,11 @@ export function queryRoutes(options: QueryOptions): FastifyPluginAsync {
       maxWaitMs: MAX_WAIT_MS,
     })
     analysisMetrics(options.metrics, { queue, cache })
-    if (options.walkEarly) walks.start()
-    // Not for who only injects.
-    app.addHook('onListen', async () => walks.start())
+    if (options.walkEarly) {
+      const started = walks.start()
+      // Who listens is ready for the first question.
+      app.addHook('onReady', () => started)
+    }
     app.addHook('onClose', () => walks.stop())
     // Open streams would hold up app.close() for ever.
     app.addHook('preClose', () => tail.close())

@@ -1,6 +1,6 @@
 import type { DaySlice } from '@platform-events/analytics'
 import { createLogger } from '@platform-events/runtime'
-import { afterAll, afterEach, beforeAll, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, expect, it, vi } from 'vitest'
 import { type WalkPool, type WalkPoolOptions, walkPool } from './pool.ts'
 import type { QuestionOf } from './questions.ts'
 
@@ -80,6 +80,16 @@ parentPort.on('message', ({ taskId, question: { walk } }) => {
   parentPort.postMessage({ taskId, ok: true, value: 'answer' })
 })`)}`,
 )
+/** Says in public what it is asked. */
+const TELLING_WORKER = new URL(
+  `data:text/javascript,${encodeURIComponent(`
+import { parentPort } from 'node:worker_threads'
+const port = new BroadcastChannel('asked')
+parentPort.on('message', ({ taskId, kind }) => {
+  port.postMessage(kind)
+  parentPort.postMessage({ taskId, ok: true, value: 'answer' })
+})`)}`,
+)
 const asked = (walk: string) => ({ walk }) as unknown as QuestionOf<'funnel'>
 
 it('survives the death of a worker: who asked hears of it, the others do not', async () => {
@@ -88,6 +98,19 @@ it('survives the death of a worker: who asked hears of it, the others do not', a
   const other = walks.walk(asked('funnel'), [])
   await expect(dying).rejects.toThrow('a walk worker died over this question')
   expect(await other).toBe('answer')
+})
+
+it('has started when its workers have walked something, or have died over it', async () => {
+  const walks = startOdd({ worker: new URL('data:text/javascript,process.exit(3)') })
+  await walks.start()
+  await walks.stop()
+  const asked: unknown[] = []
+  const port = new BroadcastChannel('asked')
+  port.onmessage = ({ data }: { data: unknown }) => asked.push(data)
+  await startOdd({ worker: TELLING_WORKER }).start()
+  await vi.waitUntil(() => asked.length > 2)
+  port.close()
+  expect(asked.slice(0, 2)).toEqual(['tally', 'finish'])
 })
 
 it('lets go of what nobody waits for any more, also in a worker that does not listen', async () => {

@@ -4,10 +4,14 @@ import type { Logger } from '@platform-events/runtime'
 import { CANCELLED, type FromWorker, type Parts, type ToWorker } from './messages.ts'
 import { partsOf, workersFor } from './parts.ts'
 import type { WalkAnswer, WalkQuestion } from './questions.ts'
+import { WARM_UP, warmUpSlices } from './warm-up.ts'
 
 export interface WalkPool {
-  /** Makes the workers, so that the first question need not wait for them (they take 0.1 to 0.4 s to read their code). */
-  start(): void
+  /**
+   * Makes the workers and has each walk something, so that the first question waits neither for their code nor for their compiler.
+   * Resolves when they are done with it, or after 2 s: a question finds them at work, then.
+   */
+  start(): Promise<void>
   /**
    * Walks the slices in worker threads: the loop that answers requests never waits for it.
    *
@@ -31,6 +35,10 @@ interface Seat {
 
 /** After so long a worker that was told to stop is ended. A part of a walk takes milliseconds. */
 const STUBBORN_MS = 5000
+/** A start that takes longer goes on behind everybody's back. */
+const START_MS = 2000
+/** How often a compiler wants to see something: less leaves the first question slower by up to 100 ms, more brings nothing. */
+const WARM_UPS = 5
 const WORKER = new URL('./worker.mjs', import.meta.url)
 
 export interface WalkPoolOptions {
@@ -90,14 +98,33 @@ export function walkPool({
     }
   }
 
-  function perform(message: ToWorker, first: boolean): Promise<unknown> {
+  function perform(message: ToWorker): Promise<unknown> {
     if (stopped) throw new Error('the walk workers are stopped')
     return new Promise((resolve, reject) => {
       const task = { message, resolve, reject }
-      if (first) waiting.unshift(task)
+      // What ends a question goes before what begins another.
+      if (message.kind === 'finish') waiting.unshift(task)
       else waiting.push(task)
       hand()
     })
+  }
+
+  function tally(question: WalkQuestion, slices: DaySlice[], parts: Parts): Promise<unknown> {
+    lastTaskId += 1
+    return perform({ taskId: lastTaskId, kind: 'tally', question, slices, parts })
+  }
+
+  function finish(question: WalkQuestion, tallies: unknown[]): Promise<unknown> {
+    lastTaskId += 1
+    return perform({ taskId: lastTaskId, kind: 'finish', question, tallies })
+  }
+
+  async function warmUp(): Promise<void> {
+    const slices = warmUpSlices()
+    for (let time = 0; time < WARM_UPS; time += 1) {
+      const tallies = await Promise.all(seats.map(() => tally(WARM_UP, slices, partsOf(slices, 1))))
+      await Promise.all(seats.map(() => finish(WARM_UP, tallies)))
+    }
   }
 
   function cancel(parts: Parts, reason: unknown): void {
@@ -119,7 +146,15 @@ export function walkPool({
 
   return {
     start() {
-      for (const seat of seats) seat.worker ?? spawn(seat)
+      return new Promise((resolve) => {
+        const timer = setTimeout(resolve, START_MS)
+        const done = (): void => {
+          clearTimeout(timer)
+          resolve()
+        }
+        // Who dies over it is logged, and made again for the first question.
+        void warmUp().then(done, done)
+      })
     },
     async walk(question, slices, signal) {
       signal?.throwIfAborted()
@@ -128,16 +163,10 @@ export function walkPool({
       const abort = (): void => cancel(parts, signal?.reason)
       signal?.addEventListener('abort', abort)
       try {
-        const tallies = await Promise.all(
-          Array.from({ length: workersFor(slices, threads) }, () => {
-            lastTaskId += 1
-            return perform({ taskId: lastTaskId, kind: 'tally', question, slices, parts }, false)
-          }),
-        )
+        const workers = Array.from({ length: workersFor(slices, threads) })
+        const tallies = await Promise.all(workers.map(() => tally(question, slices, parts)))
         signal?.throwIfAborted()
-        lastTaskId += 1
-        const answer = await perform({ taskId: lastTaskId, kind: 'finish', question, tallies }, true)
-        return answer as WalkAnswer<typeof question>
+        return (await finish(question, tallies)) as WalkAnswer<typeof question>
       } catch (error) {
         Atomics.store(parts.next, 0, CANCELLED)
         throw error
