@@ -22,7 +22,7 @@ begin
   definition := events_internal.funnel_definition(p_funnel);
   next_step := events_internal.funnel_step_after(definition, p_step);
   if next_step is null or not exists (select from events_internal.funnel_steps(definition) s where s.step = p_step and not s.optional) then
-    perform events_internal.refuse(pg_catalog.format('nobody can drop after step %s', coalesce(p_step::text, 'null')), 'p_step is the number of a required step, and not of the last.');
+    perform events_internal.refuse('nobody can drop after step ' || coalesce(p_step::text, 'null'), 'p_step is the number of a required step, and not of the last.');
   elsif p_property is null then
     perform events_internal.refuse('the property is null', 'p_property is the name of a property of the events of that step.');
   end if;
@@ -61,17 +61,20 @@ create function events_internal.funnel_actors(p_caller name, p_funnel jsonb, p_s
   language plpgsql stable security definer set search_path = '' set work_mem = '256MB' set jit = off as $$
 declare
   definition jsonb;
+  steps int;
   required int[];
   next_step int;
 begin
   perform events_internal.require_reader(p_caller);
   definition := events_internal.funnel_definition(p_funnel);
+  steps := pg_catalog.jsonb_array_length(definition -> 'steps');
   required := events_internal.required_steps(definition);
   next_step := events_internal.funnel_step_after(definition, p_step);
-  if p_step is null or p_step not between 1 and pg_catalog.jsonb_array_length(definition -> 'steps') then
-    perform events_internal.refuse(pg_catalog.format('there is no step %s', coalesce(p_step::text, 'null')), pg_catalog.format('p_step is 1 to %s.', pg_catalog.jsonb_array_length(definition -> 'steps')));
+  if (p_step between 1 and steps) is not true then
+    perform events_internal.refuse('there is no step ' || coalesce(p_step::text, 'null'), pg_catalog.format('p_step is 1 to %s.', steps));
   elsif p_outcome not in ('converted', 'dropped') or p_outcome is null then
-    perform events_internal.refuse('there is no outcome ' || coalesce(p_outcome, 'null'), 'p_outcome is converted, for who came to the step, or dropped, for who came to it and no further.');
+    perform events_internal.refuse('there is no outcome ' || coalesce(p_outcome, 'null'),
+      'p_outcome is converted, for who came to the step, or dropped, for who came to it and no further.');
   elsif p_outcome = 'dropped' and next_step is null then
     perform events_internal.refuse('nobody can drop after the last step', 'p_step is the last that they came to.');
   elsif p_limit is null or p_limit not between 1 and 100000 then
@@ -84,7 +87,7 @@ begin
           when '"actor"' then coalesce('user:' || coalesce(e.user_id, s.user_id), 'session:' || e.session_id)
           when '"session"' then 'session:' || e.session_id
           else 'property:' || (e.properties ->> (definition -> 'unit' ->> 'property')) end as actor,
-        case when definition -> 'unit' in ('"actor"', '"session"') then case definition -> 'unit' when '"actor"' then coalesce(e.user_id, s.user_id) else s.user_id end end as user_id,
+        case definition -> 'unit' when '"actor"' then coalesce(e.user_id, s.user_id) when '"session"' then s.user_id end as user_id,
         case when definition -> 'unit' = '"session"' or definition -> 'unit' = '"actor"' and e.user_id is null and s.user_id is null then e.session_id end as session_id,
         c.level, c.step_times[1] as entered_at, c.step_times[required[c.level]] as last_step_at
       from events_internal.funnel_chains_of(definition) c

@@ -27,14 +27,13 @@ create function events_internal.funnel_interruption(p_mode text, p_masks bigint[
   language plpgsql immutable set search_path = '' as $$
 declare
   next_bit constant bigint := 1::bigint << p_level;
+  interruption int;
 begin
   for i in p_last + 1 .. pg_catalog.cardinality(p_masks) loop
     if p_masks[i] & next_bit <> 0 then
-      return null;
-    elsif (p_mode = 'strict' or p_masks[i] & (next_bit >> 1) = 0) and exists (
-      select from pg_catalog.unnest(p_masks[i + 1 :]) m where m & next_bit <> 0
-    ) then
-      return i;
+      return interruption;
+    elsif interruption is null and (p_mode = 'strict' or p_masks[i] & (next_bit >> 1) = 0) then
+      interruption := i;
     end if;
   end loop;
   return null;
