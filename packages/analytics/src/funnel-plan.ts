@@ -1,5 +1,5 @@
 import type { EventMatch, FunnelDefinition } from './funnel-definition.ts'
-import { sliceOffsets, type TaggedSlice } from './gather.ts'
+import { type ActorRange, rowsOfActors, sliceOffsets, type TaggedSlice } from './gather.ts'
 import type { DaySlice } from './slice.ts'
 import { tagEvents } from './tag-events.ts'
 
@@ -20,13 +20,13 @@ export interface FunnelPlan {
   offsets: Float64Array
 }
 
-export function planFunnel(slices: DaySlice[], definition: FunnelDefinition): FunnelPlan {
+export function planFunnel(slices: DaySlice[], definition: FunnelDefinition, range: ActorRange): FunnelPlan {
   const numbered = definition.steps.map((step, index) => ({ step, index }))
   const required = numbered.filter(({ step }) => !step.optional)
   const optional = numbered.filter(({ step }) => step.optional)
   const stepOfLink = required.map(({ index }) => index)
   const matches: EventMatch[] = [...required, ...optional].map(({ step }) => step)
-  const tagged = tagEvents(slices, [...matches, ...definition.exclude])
+  const tagged = tagEvents(slices, [...matches, ...definition.exclude], range)
   return {
     links: required.length,
     windowMicros: definition.windowMicros,
@@ -42,16 +42,16 @@ export function planFunnel(slices: DaySlice[], definition: FunnelDefinition): Fu
       before: stepOfLink.findIndex((step) => step >= before - 1),
       bit: 1 << (matches.length + i),
     })),
-    ambiguous: tagged.some((day) => isAmbiguous(day, (1 << required.length) - 1)),
+    ambiguous: tagged.some((day) => isAmbiguous(day, (1 << required.length) - 1, range)),
     tagged,
     offsets: sliceOffsets(slices),
   }
 }
 
-function isAmbiguous({ tagOfType, tagOfRow }: TaggedSlice, links: number): boolean {
-  for (const tag of tagOfRow ?? tagOfType) {
-    const bits = tag & links
-    if ((bits & (bits - 1)) !== 0) return true
-  }
-  return false
+function isAmbiguous({ slice, tagOfType, tagOfRow }: TaggedSlice, links: number, range: ActorRange): boolean {
+  const isSeveral = (tag: number): boolean => (tag & links & ((tag & links) - 1)) !== 0
+  // A row has no bits but those of its type.
+  if (tagOfRow === null || !tagOfType.some(isSeveral)) return tagOfType.some(isSeveral)
+  const { begin, end } = rowsOfActors(slice, range)
+  return tagOfRow.subarray(begin, end).some(isSeveral)
 }

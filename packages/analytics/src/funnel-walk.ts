@@ -27,7 +27,7 @@ export function walkFunnel(
   range: ActorRange | undefined,
   visit: (unit: FunnelUnit) => void,
 ): void {
-  const plan = planFunnel(slices, definition)
+  const plan = planFunnel(slices, definition, actorsOf(range))
   const chain = new Int32Array(plan.links)
   const places = plan.optional.length === 0 ? chain : new Int32Array(definition.steps.length)
   const walk = walkOf(plan, definition, chain)

@@ -101,6 +101,12 @@ export function sliceOffsets(slices: DaySlice[]): Float64Array {
   return offsets
 }
 
+/** The rows of the range's actors: they stand together. */
+export function rowsOfActors({ actorNos, actorEnds }: DaySlice, range: ActorRange): { begin: number; end: number } {
+  const before = (actorNo: number): number => actorEnds[lowerBound(actorNos, actorNo) - 1] ?? 0
+  return { begin: before(range.from), end: before(range.to) }
+}
+
 const BLOCK_ACTORS = 8192
 
 function lowest(days: TaggedSlice[], next: number[]): number {

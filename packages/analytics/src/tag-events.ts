@@ -1,33 +1,40 @@
 import type { EventMatch, PropertyFilter } from './funnel-definition.ts'
-import type { TaggedSlice } from './gather.ts'
+import { type ActorRange, EVERYBODY, rowsOfActors, type TaggedSlice } from './gather.ts'
 import { propertyTest } from './property-test.ts'
-import type { DaySlice } from './slice.ts'
+import type { DaySlice, PropertyColumn } from './slice.ts'
 
 /** At most this many kinds of events can be told apart at once: one bit each. */
 const MOST_MATCHES = 31
 
-/** Each row's tag: bit i for `matches[i]`. Filters are asked once for each distinct value of a day, never for each row. */
-export function tagEvents(slices: DaySlice[], matches: EventMatch[]): TaggedSlice[] {
+/**
+ * Each row's tag: bit i for `matches[i]`; 0 for rows of actors outside the range where filters ask for more than the type. Filters are
+ * asked once for each distinct value: what is left to do by row is to take away the bits that its type could have and its values deny.
+ */
+export function tagEvents(slices: DaySlice[], matches: EventMatch[], range: ActorRange = EVERYBODY): TaggedSlice[] {
   if (matches.length > MOST_MATCHES) throw new RangeError(`${matches.length} kinds of events; at most ${MOST_MATCHES}`)
+  const readers = filtersByProperty(matches)
   return slices.map((slice, index) => {
-    const tagOfType = typeTags(
-      slice.types,
-      matches.map((match) => (match.where.length === 0 ? match.eventTypes : [])),
-    )
-    const filtered = matches
-      .map((match, bit) => ({ bit, match, ofType: typeTags(slice.types, [match.eventTypes]) }))
-      .filter(({ match, ofType }) => match.where.length > 0 && ofType.some((tag) => tag !== 0))
-    if (filtered.length === 0) return { slice, index, tagOfType, tagOfRow: null }
-    const tagOfRow = new Int32Array(slice.rows)
-    for (let row = 0; row < slice.rows; row++) tagOfRow[row] = tagOfType[slice.typeCodes[row]!]!
-    for (const { bit, match, ofType } of filtered) addTag(slice, ofType, match.where, 1 << bit, tagOfRow)
+    const tagOfType = typeTags(slice.types, matches)
+    const masked: { codes: PropertyColumn['codes']; masks: Int32Array }[] = []
+    for (const [property, filters] of readers) {
+      const column = slice.columns.get(property)
+      if (column !== undefined) masked.push({ codes: column.codes, masks: filters.masksOf(column) })
+      // A property without a column is one that no event of the day has.
+      else for (let code = 0; code < tagOfType.length; code++) tagOfType[code]! &= filters.absent
+    }
+    const tagOfRow = masked.length === 0 ? null : new Int32Array(slice.rows)
+    if (tagOfRow === null) return { slice, index, tagOfType, tagOfRow }
+    const { typeCodes } = slice
+    const { begin, end } = rowsOfActors(slice, range)
+    for (let row = begin; row < end; row++) tagOfRow[row] = tagOfType[typeCodes[row]!]!
+    for (const { codes, masks } of masked) for (let row = begin; row < end; row++) tagOfRow[row]! &= masks[codes[row]!]!
     return { slice, index, tagOfType, tagOfRow }
   })
 }
 
-function typeTags(types: string[], wanted: string[][]): Int32Array {
+function typeTags(types: string[], matches: EventMatch[]): Int32Array {
   const tags = new Int32Array(types.length)
-  for (const [bit, eventTypes] of wanted.entries()) {
+  for (const [bit, { eventTypes }] of matches.entries()) {
     for (const eventType of eventTypes) {
       const code = types.indexOf(eventType)
       if (code !== -1) tags[code]! |= 1 << bit
@@ -36,26 +43,33 @@ function typeTags(types: string[], wanted: string[][]): Int32Array {
   return tags
 }
 
-function addTag(slice: DaySlice, ofType: Int32Array, where: PropertyFilter[], tag: number, tagOfRow: Int32Array): void {
-  const filters = where.map((filter) => {
-    const column = slice.columns.get(filter.property)
-    const test = propertyTest(filter)
-    // A property without a column is one that no event of the day has.
-    return {
-      codes: column?.codes,
-      passes: Uint8Array.from([undefined, ...(column?.values ?? [])], (value) => Number(test(value))),
+/** All that is asked of one property. A mask has the bits of the matches that a value lets pass, and of those that do not ask for it. */
+interface PropertyFilters {
+  absent: number
+  /** By code. */
+  masksOf(column: PropertyColumn): Int32Array
+}
+
+function filtersByProperty(matches: EventMatch[]): Map<string, PropertyFilters> {
+  const asked = new Map<string, Map<string, { filter: PropertyFilter; bits: number }>>()
+  for (const [bit, { where }] of matches.entries()) {
+    for (const filter of where) {
+      const ofProperty = asked.get(filter.property) ?? new Map()
+      const key = JSON.stringify([filter.op, filter.value])
+      ofProperty.set(key, { filter, bits: (ofProperty.get(key)?.bits ?? 0) | (1 << bit) })
+      asked.set(filter.property, ofProperty)
     }
-  })
-  const { typeCodes, rows } = slice
-  if (filters.length === 1) {
-    const { codes, passes } = filters[0]!
-    for (let row = 0; row < rows; row++) {
-      if (ofType[typeCodes[row]!] !== 0 && passes[codes === undefined ? 0 : codes[row]!] === 1) tagOfRow[row]! |= tag
-    }
-    return
   }
-  for (let row = 0; row < rows; row++) {
-    if (ofType[typeCodes[row]!] === 0) continue
-    if (filters.every(({ codes, passes }) => passes[codes === undefined ? 0 : codes[row]!] === 1)) tagOfRow[row]! |= tag
+  return new Map(Array.from(asked, ([property, filters]) => [property, propertyFilters([...filters.values()])]))
+}
+
+function propertyFilters(filters: { filter: PropertyFilter; bits: number }[]): PropertyFilters {
+  const tests = filters.map(({ filter, bits }) => ({ passes: propertyTest(filter), bits }))
+  const maskOf = (json: string | undefined): number =>
+    tests.reduce((mask, { passes, bits }) => (passes(json) ? mask : mask & ~bits), -1)
+  const absent = maskOf(undefined)
+  return {
+    absent,
+    masksOf: ({ values }) => Int32Array.from([absent, ...values.map(maskOf)]),
   }
 }
