@@ -85,9 +85,10 @@ function stepAnswers(
   for (let i = 0; i < tally.reached.length; i++) {
     actors[places[Math.floor(i / steps)]! * steps + (i % steps)]! += tally.reached[i]!
   }
-  const times = tally.times.map((of) => ({
-    fromPrevious: split(of.groups, of.fromPrevious, places, count),
-    fromFirst: split(of.groups, of.fromFirst, places, count),
+  const times = tally.times.map((of, step) => ({
+    fromPrevious: split(of.groups, of.fromPrevious, places, count).map(distributionOf),
+    // Of the second step it is the same.
+    fromFirst: step === 1 ? null : split(of.groups, of.fromFirst, places, count).map(distributionOf),
   }))
   return Array.from({ length: count }, (_, place) =>
     definition.steps.map(({ name, optional }, step): StepAnswer => {
@@ -109,8 +110,8 @@ function stepAnswers(
         from_first: rateOf(here, first),
         from_first_low: ofFirst?.low ?? null,
         from_first_high: ofFirst?.high ?? null,
-        time_from_previous: distributionOf(times[step]!.fromPrevious[place]!),
-        time_from_first: distributionOf(times[step]!.fromFirst[place]!),
+        time_from_previous: times[step]!.fromPrevious[place]!,
+        time_from_first: (times[step]!.fromFirst ?? times[step]!.fromPrevious)[place]!,
       }
     }),
   )

@@ -39,6 +39,7 @@ export interface StepTimes {
   /** Empty without a breakdown. */
   groups: Float64Array
   fromPrevious: Float64Array
+  /** Of the second step the same array: what is before it is the first. */
   fromFirst: Float64Array
 }
 
@@ -95,7 +96,7 @@ export function tallyFunnel(slices: DaySlice[], definition: FunnelDefinition, op
         const of = times[step]!
         if (options.breakdown !== undefined) of.groups.push(group)
         of.fromPrevious.push(time - micros[places[before]!]!)
-        of.fromFirst.push(time - start)
+        if (step > 1) of.fromFirst.push(time - start)
       }
       filled = step
     }
@@ -104,11 +105,10 @@ export function tallyFunnel(slices: DaySlice[], definition: FunnelDefinition, op
     steps,
     groups: groups.values,
     reached: reached.finish(groups.values.length * steps),
-    times: times.map((of) => ({
-      groups: of.groups.finish(),
-      fromPrevious: of.fromPrevious.finish(),
-      fromFirst: of.fromFirst.finish(),
-    })),
+    times: times.map((of, step) => {
+      const fromPrevious = of.fromPrevious.finish()
+      return { groups: of.groups.finish(), fromPrevious, fromFirst: step === 1 ? fromPrevious : of.fromFirst.finish() }
+    }),
     trend:
       buckets === null
         ? null
@@ -130,14 +130,18 @@ export function mergeTallies(a: FunnelTally, b: FunnelTally): FunnelTally {
     steps: a.steps,
     groups: groups.values,
     reached,
-    times: a.times.map((times, step) => ({
-      groups: concat(
-        times.groups,
-        b.times[step]!.groups.map((group) => renumbered[group]!),
-      ),
-      fromPrevious: concat(times.fromPrevious, b.times[step]!.fromPrevious),
-      fromFirst: concat(times.fromFirst, b.times[step]!.fromFirst),
-    })),
+    times: a.times.map((times, step) => {
+      const others = b.times[step]!
+      const fromPrevious = concat(times.fromPrevious, others.fromPrevious)
+      return {
+        groups: concat(
+          times.groups,
+          others.groups.map((group) => renumbered[group]!),
+        ),
+        fromPrevious,
+        fromFirst: step === 1 ? fromPrevious : concat(times.fromFirst, others.fromFirst),
+      }
+    }),
     trend: a.trend && { ...a.trend, reached: a.trend.reached.map((count, i) => count + b.trend!.reached[i]!) },
   }
 }

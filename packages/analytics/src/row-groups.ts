@@ -14,20 +14,29 @@ export class Groups {
   }
 }
 
-/** Reads a property of rows as a group's number; each distinct value of a day is turned into text once. */
+/** Reads a property of rows as a group's number; each distinct value is turned into text once. */
 export function groupReader(
   slices: DaySlice[],
   property: string,
   groups: Groups,
 ): (slice: number, row: number) => number {
-  const numbers = slices.map(({ columns }) => new Int32Array((columns.get(property)?.values.length ?? 0) + 1).fill(-1))
+  const columns = slices.map((slice) => slice.columns.get(property))
+  const lists = new Map<string[] | undefined, Int32Array>()
+  /** By slice, the group of each value; -1: not met yet. */
+  const groupsOf = columns.map((column) => {
+    const groupOfValue = lists.get(column?.values) ?? new Int32Array((column?.values.length ?? 0) + 1).fill(-1)
+    lists.set(column?.values, groupOfValue)
+    return groupOfValue
+  })
   return (slice, row) => {
-    const column = slices[slice]!.columns.get(property)
+    const column = columns[slice]
     const code = column === undefined ? 0 : column.codes[row]!
-    const known = numbers[slice]![code]!
+    const value = column?.numberOfCode === undefined ? code : column.numberOfCode[code]!
+    const groupOfValue = groupsOf[slice]!
+    const known = groupOfValue[value]!
     if (known !== -1) return known
-    const number = groups.numberOf(code === 0 ? null : asText(column!.values[code - 1]!))
-    numbers[slice]![code] = number
+    const number = groups.numberOf(value === 0 ? null : asText(column!.values[value - 1]!))
+    groupOfValue[value] = number
     return number
   }
 }

@@ -24,10 +24,12 @@ export interface DaySlice {
 
 /** One top-level property of a day's events. */
 export interface PropertyColumn {
-  /** The JSON text of each distinct value, as Postgres prints jsonb; code 1 is the first, and code 0 is "absent". */
+  /** The JSON text of each distinct value, as Postgres prints jsonb; days may have one list together, and then it is the same array. */
   values: string[]
-  /** A code for each row of the slice. */
+  /** A code for each row of the slice; code 0 is "absent". */
   codes: Uint8Array | Uint16Array | Uint32Array
+  /** By code, the number of its value: 1 is the first of `values`. Without it the code is that number. */
+  numberOfCode?: Uint32Array
 }
 
 /** The name under which `source_id` is a column like any property, which no property can have: a JSON number per row. */

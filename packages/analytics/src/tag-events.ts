@@ -68,8 +68,13 @@ function propertyFilters(filters: { filter: PropertyFilter; bits: number }[]): P
   const maskOf = (json: string | undefined): number =>
     tests.reduce((mask, { passes, bits }) => (passes(json) ? mask : mask & ~bits), -1)
   const absent = maskOf(undefined)
+  const known = new Map<string[], Int32Array>()
   return {
     absent,
-    masksOf: ({ values }) => Int32Array.from([absent, ...values.map(maskOf)]),
+    masksOf({ values, numberOfCode }) {
+      const masks = known.get(values) ?? Int32Array.from([absent, ...values.map(maskOf)])
+      known.set(values, masks)
+      return numberOfCode === undefined ? masks : Int32Array.from(numberOfCode, (number) => masks[number]!)
+    },
   }
 }

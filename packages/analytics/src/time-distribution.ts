@@ -39,12 +39,18 @@ function percentiles(values: Float64Array, fractions: number[]): number[] {
 
 const seconds = (micros: number | null): number | null => (micros === null ? null : micros / 1e6)
 
+/** The bin of the least number of seconds that has so many binary digits: few edges are left to try from there. */
+const LEAST_BIN = Array.from({ length: 33 }, (_, digits) => {
+  const least = digits === 0 ? 0 : 2 ** (digits - 1)
+  return HISTOGRAM_EDGES.findLastIndex((edge) => edge <= least)
+})
+
 function histogramOf(micros: Float64Array): HistogramBin[] {
   const counts = new Uint32Array(HISTOGRAM_EDGES.length)
   const edges = Float64Array.from(HISTOGRAM_EDGES, (edge) => edge * 1e6)
   for (let i = 0; i < micros.length; i++) {
     const value = micros[i]!
-    let bin = 0
+    let bin = LEAST_BIN[32 - Math.clz32(value / 1e6)]!
     while (bin + 1 < edges.length && edges[bin + 1]! <= value) bin++
     counts[bin]!++
   }

@@ -7,6 +7,7 @@ import {
 } from '@platform-events/analytics'
 import { copyOut, escapeLiteral, type PoolClient } from '@platform-events/postgres'
 import { dateOfDay } from './day.ts'
+import { Dictionary } from './dictionary.ts'
 import type { KnownColumn, SegmentCache } from './segment-cache.ts'
 
 /** A day whose segment may be used, as `SELECT_USABLE_DAYS` tells. */
@@ -40,7 +41,20 @@ export async function readSegmentDays(
     if (ofDay.some(([, column]) => column === 'not kept')) slices.delete(day)
     else slices.set(day, { ...slices.get(day)!, columns: new Map(ofDay.filter(isPresent)) })
   }
+  for (const property of columns) shareValues([...slices.values()], property)
   return slices
+}
+
+/** One list of values for all days: it goes to the workers once, and they look at each value once. */
+function shareValues(slices: DaySlice[], property: string): void {
+  const all = new Dictionary()
+  for (const { columns } of slices) {
+    const column = columns.get(property)
+    if (column === undefined) continue
+    const numberOfCode = new Uint32Array(new SharedArrayBuffer(4 * (column.values.length + 1)))
+    for (const [at, value] of column.values.entries()) numberOfCode[at + 1] = all.code(value) + 1
+    columns.set(property, { values: all.texts, codes: column.codes, numberOfCode })
+  }
 }
 
 async function bareSlices(
