@@ -68,7 +68,7 @@ async function closeAll(pool: Pool): Promise<number> {
 async function buildLast(pool: Pool, count: number): Promise<number> {
   const { rows } = await pool.query<{ day: string }>(
     `select distinct hour::date::text as day from events_internal.event_rollup_hourly
-      where not exists (select from events_internal.event_segments s where s.day = hour::date and s.version > 0)
+      where not exists (select from events_internal.event_segments s where s.day = hour::date and s.version is not null)
       order by 1 desc limit $1`,
     [count],
   )
@@ -146,7 +146,7 @@ async function askSql(pool: Pool, days: Asked): Promise<object> {
 async function facts(pool: Pool): Promise<object> {
   const { rows } = await pool.query(`
     select (select sum(n)::bigint from events_internal.event_rollup_hourly) as rows,
-           (select count(*) from events_internal.event_segments where version > 0) as segments,
+           (select count(*) from events_internal.event_segments where version is not null) as segments,
            (select sum(octet_length(body)) from events_internal.event_segments) as segment_bytes,
            (select sum(octet_length(body)) from events_internal.event_segment_columns) as column_bytes,
            (select count(*) from events_internal.actors) as actors,

@@ -63,7 +63,7 @@ export {
   tallyRetention,
 } from './retention.ts'
 export { decodeSegment, encodeSegment } from './segment-format.ts'
-export { SegmentFormatError } from './segment-format-bytes.ts'
+export { SEGMENT_FORMAT, SegmentFormatError } from './segment-format-bytes.ts'
 export { decodeColumn, encodeColumn } from './segment-format-column.ts'
 export { BEGIN_READING, SELECT_LATE_ROWS, SELECT_USABLE_DAYS } from './segment-reading.ts'
 export { DAY_MICROS, type DaySlice, type PropertyColumn, SOURCE_COLUMN } from './slice.ts'

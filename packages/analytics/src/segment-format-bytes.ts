@@ -6,8 +6,11 @@ export class SegmentFormatError extends Error {
   }
 }
 
-/** What bytes are, their fourth: a reader refuses what it does not know, and the day is read raw and built again. */
-const FORMAT_VERSION = 1
+/**
+ * What bytes are, their fourth: a reader refuses what it does not know, and reads the day raw. Retention keeps it beside the bytes, and builds again
+ * what is of another one, older or newer, in its first run.
+ */
+export const SEGMENT_FORMAT = 1
 
 /** 'PES' of a day's segment, 'PEC' of a column. */
 export type Kind = 'S' | 'C'
@@ -109,7 +112,7 @@ const NAMES = { S: 'a segment', C: 'a column of a segment' }
 const IS_LITTLE_ENDIAN = new Uint8Array(new Uint32Array([1]).buffer)[0] === 1
 
 function magicOf(kind: Kind): number {
-  return (0x50 | (0x45 << 8) | (kind.charCodeAt(0) << 16) | (FORMAT_VERSION << 24)) >>> 0
+  return (0x50 | (0x45 << 8) | (kind.charCodeAt(0) << 16) | (SEGMENT_FORMAT << 24)) >>> 0
 }
 
 const FNV_PRIME = 0x01000193

@@ -1,5 +1,5 @@
 import { setImmediate as turn } from 'node:timers/promises'
-import { encodeSegment } from '@platform-events/analytics'
+import { encodeSegment, SEGMENT_FORMAT } from '@platform-events/analytics'
 import type { Day } from './day.ts'
 import { passFence } from './fence.ts'
 import { ofDay, readDay } from './read-day.ts'
@@ -99,7 +99,9 @@ async function putInPlace(session: RetentionSession, day: Day, rows: SegmentRows
   const { slice, columns, allProperties } = rows.finish()
   const body = encodeSegment(slice)
   const built = { rows: slice.rows, actors: slice.actorNos.length, bytes: body.length }
-  const updated = await client.query(PUT_SEGMENT, [day, built.rows, built.actors, allProperties, body])
+  const updated = await client.query(PUT_SEGMENT, [
+    ...[day, built.rows, built.actors, allProperties, body, SEGMENT_FORMAT],
+  ])
   if (updated.rowCount === 0) throw new Error('the day was dropped meanwhile')
   await client.query('delete from events_internal.event_segment_columns where day = $1::date', [day])
   for (const [property, column] of columns()) {
@@ -114,8 +116,7 @@ async function putInPlace(session: RetentionSession, day: Day, rows: SegmentRows
 
 const PUT_SEGMENT = `
 update events_internal.event_segments
-   set version = nextval('events_internal.segment_version'), row_count = $2, actor_count = $3, all_properties = $4, body = $5,
-       built_at = clock_timestamp()
+   set version = gen_random_uuid(), row_count = $2, actor_count = $3, all_properties = $4, body = $5, format = $6, built_at = clock_timestamp()
  where day = $1::date`
 
 const PUT_COLUMN = `insert into events_internal.event_segment_columns (day, property, kept, body) values ($1::date, $2, $3, $4)`

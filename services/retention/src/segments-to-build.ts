@@ -1,3 +1,4 @@
+import { SEGMENT_FORMAT } from '@platform-events/analytics'
 import type { Day } from './day.ts'
 import type { RetentionSession } from './session.ts'
 
@@ -11,13 +12,14 @@ const SELECT_DAYS = `
 select c.day::text
   from events_internal.closed_days c
   left join events_internal.event_segments s on s.day = c.day
- where s.day is null or s.version = 0 or exists (select from events_internal.segment_changes m where m.day = c.day)
+ where s.day is null or s.version is null or s.format <> $1
+    or exists (select from events_internal.segment_changes m where m.day = c.day)
  order by c.day desc`
 
-/** Closed days whose segment is not there, or not up to date; the newest first, because that is what people ask about. */
+/** Closed days whose segment is not there, not up to date, or in another form than this version writes; the newest first, because that is what people ask about. */
 export async function segmentsToBuild(session: RetentionSession): Promise<Day[]> {
   await session.client.query(SPREAD_CHANGES)
-  const { rows } = await session.client.query<{ day: Day }>(SELECT_DAYS)
+  const { rows } = await session.client.query<{ day: Day }>(SELECT_DAYS, [SEGMENT_FORMAT])
   return rows.map(({ day }) => day)
 }
 

@@ -1,8 +1,10 @@
 import type { Pool, PoolClient } from '@platform-events/postgres'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { asCaller } from '../../../test/support/callers.ts'
+import { createTestDatabase } from '../../../test/support/postgres.ts'
 import { retentionFixture, today } from '../../../test/support/retention.ts'
 import { readBothWays } from '../../../test/support/segment-reader.ts'
+import { buildSegments } from '../../../test/support/segments.ts'
 import { buildSegment } from './build-segment.ts'
 import { addDays } from './day.ts'
 import { UnfitDayError } from './segment-rows.ts'
@@ -102,6 +104,29 @@ describe('segments', () => {
     await query('select public.cleanup_old_platform_events()')
     expect(await query('select from events_internal.segment_changes')).toHaveLength(0)
     expect(await query('select from events_internal.event_segments where day = $1', [old])).toEqual([])
+  })
+
+  it('have versions that no other build has, also not in a copy of the database', async () => {
+    await addEvents({ count: 2, day, properties: `'{}'` })
+    const select = 'select version from events_internal.usable_segments'
+    const found: { version: string }[] = []
+    for (let n = 0; n < 2; n += 1) {
+      await build()
+      found.push(...(await query(select)))
+    }
+    const copy = await createTestDatabase()
+    await buildSegments(copy.pool, [day])
+    found.push(...(await copy.pool.query(select)).rows)
+    await copy.drop()
+    expect(new Set(found.map(({ version }) => version))).toHaveProperty('size', 3)
+  })
+
+  it('of another format are built again', async () => {
+    await addEvents({ count: 2, day, properties: `'{}'` })
+    await retention().runNow()
+    await query('update events_internal.event_segments set format = format + 1 where day = $1', [day])
+    expect((await retention().runNow()).segmented).toEqual([day])
+    expect((await retention().runNow()).segmented).toEqual([])
   })
 
   it('are refused to a day with too many rows, which is read raw', async () => {
