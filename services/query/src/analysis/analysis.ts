@@ -26,8 +26,8 @@ export interface Analysis<Request extends z.ZodType = z.ZodType, Answer = unknow
   summary: string
   request: Request
   answer: z.ZodType<Answer>
-  /** Where the events lie that it may read: when all of it is closed, the answer stays the same. */
-  range(request: z.output<Request>, nowMs: number): Range
+  /** Where the events lie that make the answer: when all of it is closed, it stays the same. Null where it is made of more than these. */
+  range(request: z.output<Request>, nowMs: number): Range | null
   /** @throws RequestError; errors of Postgres, which readOnly knows */
   run(asking: Asking, request: z.output<Request>): Promise<Answer>
   csv: {

@@ -52,10 +52,10 @@ export async function answerQuestion(one: Analysis, options: AnsweringOptions, q
   const { pool, queue, walks, cache, metrics, clock } = options
   const asked = parse(one.request, question.input)
   const nowMs = clock()
-  const range = one.range(asked, nowMs)
   const answer = (signal: AbortSignal): Promise<Answer> =>
     inSnapshot(pool, signal, async (client) => {
-      const versions = await closedVersions(client, range, nowMs)
+      const range = one.range(asked, nowMs)
+      const versions = range === null ? null : await closedVersions(client, range, nowMs)
       const etag = versions === null ? undefined : etagOf(one.path, JSON.stringify(asked), question.form, versions)
       if (etag !== undefined && matchesEtag(question.ifNoneMatch, etag)) return { etag, body: undefined }
       const found = await one.run(

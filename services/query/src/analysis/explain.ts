@@ -3,7 +3,6 @@ import { analysis } from './analysis.ts'
 import { funnelJson } from './funnel-json.ts'
 import { askedFunnel, funnelFields } from './funnel-request.ts'
 import { count, time } from './funnel-shapes.ts'
-import { rangeOf } from './period.ts'
 
 const request = z.strictObject({
   ...funnelFields,
@@ -38,7 +37,8 @@ export const explain = analysis({
   summary: 'Why one actor came as far in a funnel as they did: their events, the chain chosen, what was missing.',
   request,
   answer,
-  range: rangeOf,
+  // Whose a session is may be decided outside of the range, too, by an event of any time.
+  range: () => null,
   async run({ client, nowMs }, { actor, ...given }) {
     const { range } = askedFunnel(given, nowMs)
     const { rows } = await client.query<EventRow>(SELECT_EXPLANATION, [funnelJson(given, range), actor])

@@ -88,7 +88,7 @@ const QUESTIONS: Record<string, [question: object, answer: object, lines: number
     3,
   ],
   'active-actors': [closed, { days: [{ daily: 0 }, { daily: 10, weekly: 10 }, { daily: 1, weekly: 11 }] }, 4],
-  'time-between': [{ first: 'A', second: 'B', ...closed }, { actors: 8, p50: 90, mean: 78.750000125 }, 18],
+  'time-between': [{ first: 'A', second: 'B', ...closed }, { actors: 8, p50: 90, mean: 78.75 }, 18],
   'top-values': [
     { event_type: 'A', property: 'city', ...closed },
     {
@@ -127,7 +127,7 @@ describe.each(ANALYSES)('/v1/$path', ({ path, answer, csv }) => {
     expect(response.body).not.toMatch(/(^|,)=cmd/m)
   })
 
-  it('knows what a client has, while the days are closed', async () => {
+  it.skipIf(path === 'funnel/explain')('knows what a client has, while the days are closed', async () => {
     const first = await get(path, question)
     const { etag } = first.headers
     expect(first.headers).toMatchObject({
@@ -153,6 +153,24 @@ describe.each(ANALYSES)('/v1/$path', ({ path, answer, csv }) => {
     const response = await app.inject({ url: `/v1/${path}?q={`, headers })
     expect([response.statusCode, response.json().code]).toEqual([400, 'invalid_json'])
   })
+})
+
+it('has no tag where more than the events of closed days makes the answer', async () => {
+  const explained = { ...FUNNEL, actor: 'session:later' }
+  const before = (await get('funnel/explain', explained)).headers.etag
+  expect((await get('funnel/explain', explained)).json().events).toEqual([])
+  await database.pool.query(
+    `insert into public.platform_events (event_type, user_id, session_id, created_at) values ('D', $1, 'later', now())`,
+    [USER],
+  )
+  const after = await get('funnel/explain', explained, before === undefined ? {} : { 'if-none-match': before })
+  expect([after.statusCode, after.json().events.length]).toEqual([200, 2])
+
+  const counted = { ...closed, bucket: 'all' }
+  const wrong = await get('counts', counted)
+  expect([wrong.headers.etag, wrong.headers['cache-control']]).toEqual([undefined, 'no-store'])
+  for (const more of [{ where: [{ property: 'city', op: 'exists' }] }, { breakdown: 'city' }, { bucket: 'minute' }])
+    expect((await get('counts', { ...counted, ...more })).headers.etag).toBeDefined()
 })
 
 it('has another tag after an event that came late', async () => {
