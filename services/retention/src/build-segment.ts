@@ -4,6 +4,7 @@ import type { Day } from './day.ts'
 import { passFence } from './fence.ts'
 import { ofDay, readDay } from './read-day.ts'
 import { type SegmentRows, UnfitDayError } from './segment-rows.ts'
+import { dropSegment } from './segments-to-build.ts'
 import { type RetentionSession, withRetries } from './session.ts'
 
 export interface BuildOptions {
@@ -33,15 +34,29 @@ const TRIES = 8
  * Builds the segment of a day from its rows, or builds it again. Every step, and its place, is there so that no reader can miss a row that
  * comes meanwhile: migration 0019 has the argument. The session's lock keeps a second builder away, whose new actors would break it.
  *
- * @throws UnfitDayError where the day is too large; whatever Postgres throws. The day is read raw, or from its last segment and what came since
+ * @throws UnfitDayError where the day has too many rows, or types: then it has no segment any more, nor does anybody mark it; whatever Postgres
+ *   throws: then it is read raw, or from its last segment and what came since
  */
 export async function buildSegment(session: RetentionSession, day: Day, options: BuildOptions): Promise<BuiltSegment> {
-  const { client } = session
-  await client.query(`set lock_timeout = ${MAPPING_LOCK_TIMEOUT_MS}`)
-  await client.query('insert into events_internal.event_segments (day) values ($1::date) on conflict do nothing', [day])
-  const expected = await countRows(session, day)
-  if (expected > (options.mostRows ?? MOST_ROWS)) throw new UnfitDayError(`${expected} rows`)
+  await session.client.query(`set lock_timeout = ${MAPPING_LOCK_TIMEOUT_MS}`)
+  try {
+    const expected = await countRows(session, day)
+    if (expected > (options.mostRows ?? MOST_ROWS)) throw new UnfitDayError(`${expected} rows`)
+    return await buildOf(expected, session, day, options)
+  } catch (error) {
+    if (error instanceof UnfitDayError) await dropSegment(session, day)
+    throw error
+  }
+}
 
+async function buildOf(
+  expected: number,
+  session: RetentionSession,
+  day: Day,
+  options: BuildOptions,
+): Promise<BuiltSegment> {
+  const { client } = session
+  await client.query('insert into events_internal.event_segments (day) values ($1::date) on conflict do nothing', [day])
   for (let attempt = 1; attempt <= TRIES; attempt += 1) {
     await client.query(numberActors(day))
     await passFence(client, options.fenceTimeoutMs ?? FENCE_TIMEOUT_MS, options.signal)

@@ -67,9 +67,11 @@ export interface SegmentUpkeep {
 /** Building, of a core, may have a twentieth, however many late events come. */
 const PAUSE_PER_BUILD = 20
 
+// A mark may be left over from a day that is read raw now; the next run that drops a day removes it.
 const ANYTHING_TO_DO = `
 select exists (select from events_internal.segment_changes m
-                where m.day is null or exists (select from events_internal.closed_days c where c.day = m.day)) as yes`
+                where m.day is null
+                   or exists (select from events_internal.closed_days c join events_internal.event_segments s using (day) where c.day = m.day)) as yes`
 
 export function createSegmentUpkeep(options: SegmentUpkeepOptions): SegmentUpkeep {
   const { pool, logger, everyMs } = options

@@ -129,12 +129,20 @@ describe('segments', () => {
     expect((await retention().runNow()).segmented).toEqual([])
   })
 
-  it('are refused to a day with too many rows, which is read raw', async () => {
+  it('are refused to a day with too many rows, also where it had one; it is read raw', async () => {
     await addEvents({ count: 3, day, properties: `'{}'` })
     await expect(build({ mostRows: 2 })).rejects.toThrow(UnfitDayError)
+    expect(await query('select day from events_internal.event_segments')).toEqual([])
+    await build()
+    await addEvents({ count: 1, day, properties: `'{}'` })
+    await expect(build({ mostRows: 3 })).rejects.toThrow(UnfitDayError)
+    await addEvents({ count: 1, day, properties: `'{}'` })
     const { bySegments, raw, segments } = await readBothWays(database().pool, day, day, 'p')
     expect(segments).toEqual([])
     expect(bySegments).toEqual(raw)
+    // Nor does anybody go on marking the day.
+    expect(await query('select day from events_internal.event_segments')).toEqual([])
+    expect(await query('select day from events_internal.segment_changes')).toEqual([])
   })
 
   it('are found out when somebody went round the marks', async () => {
