@@ -85,11 +85,11 @@ function stepAnswers(
   for (let i = 0; i < tally.reached.length; i++) {
     actors[places[Math.floor(i / steps)]! * steps + (i % steps)]! += tally.reached[i]!
   }
-  const times = tally.times.map((of, step) => ({
-    fromPrevious: split(of.groups, of.fromPrevious, places, count).map(distributionOf),
-    // Of the second step it is the same.
-    fromFirst: step === 1 ? null : split(of.groups, of.fromFirst, places, count).map(distributionOf),
-  }))
+  const times = tally.times.map(({ groups, fromPrevious, fromFirst }, step) => {
+    const split = splitter(groups, places, count)
+    const ofPrevious = split(fromPrevious).map(distributionOf)
+    return { fromPrevious: ofPrevious, fromFirst: step === 1 ? ofPrevious : split(fromFirst).map(distributionOf) }
+  })
   return Array.from({ length: count }, (_, place) =>
     definition.steps.map(({ name, optional }, step): StepAnswer => {
       const here = actors[place * steps + step]!
@@ -111,24 +111,31 @@ function stepAnswers(
         from_first_low: ofFirst?.low ?? null,
         from_first_high: ofFirst?.high ?? null,
         time_from_previous: times[step]!.fromPrevious[place]!,
-        time_from_first: (times[step]!.fromFirst ?? times[step]!.fromPrevious)[place]!,
+        time_from_first: times[step]!.fromFirst[place]!,
       }
     }),
   )
 }
 
-/** The values of each place, in arrays of their own. */
-function split(groups: Float64Array, values: Float64Array, places: Int32Array, count: number): Float64Array[] {
-  if (count === 1) return [values.slice()]
+/** Gives the values of each place in arrays of their own, for values that are of these groups. */
+function splitter(groups: Uint32Array, places: Int32Array, count: number): (values: Float64Array) => Float64Array[] {
+  if (count === 1) return (values) => [values.slice()]
+  const placeOf = new Uint16Array(groups.length)
   const sizes = new Uint32Array(count)
-  for (let i = 0; i < groups.length; i++) sizes[places[groups[i]!]!]!++
-  const parts = Array.from(sizes, (size) => new Float64Array(size))
-  const filled = new Uint32Array(count)
   for (let i = 0; i < groups.length; i++) {
     const place = places[groups[i]!]!
-    parts[place]![filled[place]!++] = values[i]!
+    placeOf[i] = place
+    sizes[place]!++
   }
-  return parts
+  return (values) => {
+    const parts = Array.from(sizes, (size) => new Float64Array(size))
+    const filled = new Uint32Array(count)
+    for (let i = 0; i < values.length; i++) {
+      const place = placeOf[i]!
+      parts[place]![filled[place]!++] = values[i]!
+    }
+    return parts
+  }
 }
 
 function trendAnswer({ starts, open, reached }: TrendTally, steps: number): TrendBucket[] {

@@ -37,7 +37,7 @@ export interface FunnelTally {
 /** One entry per unit that reached the step, microseconds. */
 export interface StepTimes {
   /** Empty without a breakdown. */
-  groups: Float64Array
+  groups: Uint32Array
   fromPrevious: Float64Array
   /** Of the second step the same array: what is before it is the first. */
   fromFirst: Float64Array
@@ -107,7 +107,8 @@ export function tallyFunnel(slices: DaySlice[], definition: FunnelDefinition, op
     reached: reached.finish(groups.values.length * steps),
     times: times.map((of, step) => {
       const fromPrevious = of.fromPrevious.finish()
-      return { groups: of.groups.finish(), fromPrevious, fromFirst: step === 1 ? fromPrevious : of.fromFirst.finish() }
+      const groupsOf = new Uint32Array(of.groups.finish())
+      return { groups: groupsOf, fromPrevious, fromFirst: step === 1 ? fromPrevious : of.fromFirst.finish() }
     }),
     trend:
       buckets === null
@@ -120,7 +121,7 @@ export function tallyFunnel(slices: DaySlice[], definition: FunnelDefinition, op
 export function mergeTallies(a: FunnelTally, b: FunnelTally): FunnelTally {
   const groups = new Groups()
   for (const value of a.groups) groups.numberOf(value)
-  const renumbered = Float64Array.from(b.groups, (value) => groups.numberOf(value))
+  const renumbered = Uint32Array.from(b.groups, (value) => groups.numberOf(value))
   const reached = new Uint32Array(groups.values.length * a.steps)
   reached.set(a.reached)
   for (let i = 0; i < b.reached.length; i++) {
@@ -134,16 +135,20 @@ export function mergeTallies(a: FunnelTally, b: FunnelTally): FunnelTally {
       const others = b.times[step]!
       const fromPrevious = concat(times.fromPrevious, others.fromPrevious)
       return {
-        groups: concat(
-          times.groups,
-          others.groups.map((group) => renumbered[group]!),
-        ),
+        groups: concatGroups(times.groups, others.groups, renumbered),
         fromPrevious,
         fromFirst: step === 1 ? fromPrevious : concat(times.fromFirst, others.fromFirst),
       }
     }),
     trend: a.trend && { ...a.trend, reached: a.trend.reached.map((count, i) => count + b.trend!.reached[i]!) },
   }
+}
+
+function concatGroups(a: Uint32Array, b: Uint32Array, renumbered: Uint32Array): Uint32Array {
+  const both = new Uint32Array(a.length + b.length)
+  both.set(a)
+  for (let i = 0; i < b.length; i++) both[a.length + i] = renumbered[b[i]!]!
+  return both
 }
 
 function concat(a: Float64Array, b: Float64Array): Float64Array {

@@ -7,7 +7,7 @@ import type { Scalar } from './funnel-definition.ts'
 export function equalsScalar(json: string, value: Scalar): boolean {
   switch (typeof value) {
     case 'string':
-      return json.startsWith('"') && JSON.parse(json) === value
+      return json.startsWith('"') && stringOf(json) === value
     case 'boolean':
       return json === String(value)
     case 'number':
@@ -18,13 +18,18 @@ export function equalsScalar(json: string, value: Scalar): boolean {
 /** Negative, 0 or positive; undefined where the value is no scalar of the same type. */
 export function compareScalar(json: string, value: string | number): number | undefined {
   if (typeof value === 'number') return isNumber(json) ? compareNumbers(json, value) : undefined
-  return json.startsWith('"') ? compareCodePoints(JSON.parse(json) as string, value) : undefined
+  return json.startsWith('"') ? compareCodePoints(stringOf(json), value) : undefined
 }
 
 /** What `properties ->> key` gives: a string without its quotes, null for null, anything else as its JSON text. */
 export function asText(json: string): string | null {
   if (json === 'null') return null
-  return json.startsWith('"') ? (JSON.parse(json) as string) : json
+  return json.startsWith('"') ? stringOf(json) : json
+}
+
+/** Most strings need no parser, which would take ten times as long. */
+function stringOf(json: string): string {
+  return json.includes('\\') ? (JSON.parse(json) as string) : json.slice(1, -1)
 }
 
 /** As bytes of UTF-8 compare; `<` on strings compares UTF-16, which puts a surrogate before U+E000. */

@@ -63,6 +63,9 @@ export function segmentCache(maxBytes: number): SegmentCache {
   }
 }
 
-function columnBytes({ values, codes }: PropertyColumn): number {
-  return values.reduce((sum, value) => sum + 2 * value.length + 24, codes.byteLength)
+/** Of values that days have together, a day's share. */
+function columnBytes({ values, codes, numberOfCode }: PropertyColumn): number {
+  const texts = values.reduce((sum, value) => sum + 2 * value.length + 24, 0)
+  if (numberOfCode === undefined) return codes.byteLength + texts
+  return codes.byteLength + numberOfCode.byteLength + Math.round(texts * (numberOfCode.length / (values.length + 1)))
 }

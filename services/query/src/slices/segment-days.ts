@@ -41,20 +41,7 @@ export async function readSegmentDays(
     if (ofDay.some(([, column]) => column === 'not kept')) slices.delete(day)
     else slices.set(day, { ...slices.get(day)!, columns: new Map(ofDay.filter(isPresent)) })
   }
-  for (const property of columns) shareValues([...slices.values()], property)
   return slices
-}
-
-/** One list of values for all days: it goes to the workers once, and they look at each value once. */
-function shareValues(slices: DaySlice[], property: string): void {
-  const all = new Dictionary()
-  for (const { columns } of slices) {
-    const column = columns.get(property)
-    if (column === undefined) continue
-    const numberOfCode = new Uint32Array(new SharedArrayBuffer(4 * (column.values.length + 1)))
-    for (const [at, value] of column.values.entries()) numberOfCode[at + 1] = all.code(value) + 1
-    columns.set(property, { values: all.texts, codes: column.codes, numberOfCode })
-  }
 }
 
 async function bareSlices(
@@ -105,6 +92,7 @@ copy (select day - date '1970-01-01', property, body from events_internal.event_
        where day = any (${datesOf(lacking.map(({ usable }) => usable))})
          and property = any (array[${[...new Set(lacking.map(({ property }) => property))].map(escapeLiteral).join(', ')}]::text[])
      ) to stdout (format binary)`
+  const lists = new Map<string, Dictionary>()
   await copyOut(client, sql, 3, (bytes, starts, sizes) => {
     const day = bytes.readInt32BE(starts[0])
     const property = bytes.toString('utf8', starts[1], starts[1]! + sizes[1]!)
@@ -113,8 +101,8 @@ copy (select day - date '1970-01-01', property, body from events_internal.event_
     const column =
       sizes[2]! < 0
         ? undefined
-        : unlessDamaged(() => sharedColumn(decodeColumn(shared(bytes, starts[2]!, sizes[2]!), slices.get(day)!)))
-    known.set(key, column ?? 'not kept')
+        : unlessDamaged(() => decodeColumn(shared(bytes, starts[2]!, sizes[2]!), slices.get(day)!))
+    known.set(key, column === undefined ? 'not kept' : sharedColumn(column, listOf(property, lists)))
   })
   for (const [key, { usable, property }] of missing) {
     const column = known.get(key) ?? (usable.allProperties ? 'absent' : 'not kept')
@@ -139,13 +127,29 @@ function shared(bytes: Uint8Array, start: number, size: number): Uint8Array {
   return copy
 }
 
-/** Decoding spreads the codes of a property that only some types have over an array of its own. */
-function sharedColumn(column: PropertyColumn): PropertyColumn {
-  const { codes } = column
-  if (codes.buffer instanceof SharedArrayBuffer) return column
+/** As many values as a day may have at most: beyond them a list would weigh on questions about few of its days. */
+const MOST_LISTED = 65_536
+
+/** The list of a property's values that the days which are read together share. */
+function listOf(property: string, lists: Map<string, Dictionary>): Dictionary {
+  const known = lists.get(property)
+  if (known !== undefined && known.texts.length < MOST_LISTED) return known
+  const list = new Dictionary()
+  lists.set(property, list)
+  return list
+}
+
+/**
+ * One list of values for many days goes to the workers once, and they look at each value once. The codes may need to be copied to
+ * where workers see them: decoding spreads those of a property that only some types have over an array of its own.
+ */
+function sharedColumn({ values, codes }: PropertyColumn, list: Dictionary): PropertyColumn {
+  const numberOfCode = new Uint32Array(new SharedArrayBuffer(4 * (values.length + 1)))
+  for (const [at, value] of values.entries()) numberOfCode[at + 1] = list.code(value) + 1
+  if (codes.buffer instanceof SharedArrayBuffer) return { values: list.texts, codes, numberOfCode }
   const bytes = shared(new Uint8Array(codes.buffer, codes.byteOffset, codes.byteLength), 0, codes.byteLength)
   const type = codes.constructor as new (buffer: ArrayBufferLike) => typeof codes
-  return { ...column, codes: new type(bytes.buffer) }
+  return { values: list.texts, codes: new type(bytes.buffer), numberOfCode }
 }
 
 function unlessDamaged<T>(decode: () => T): T | undefined {
