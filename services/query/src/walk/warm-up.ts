@@ -1,4 +1,4 @@
-import { DAY_MICROS, type DaySlice } from '@platform-events/analytics'
+import { DAY_MICROS, type DaySlice, decodeSegment, encodeSegment } from '@platform-events/analytics'
 import type { QuestionOf } from './questions.ts'
 
 const STEPS = 4
@@ -19,24 +19,22 @@ export const WARM_UP: QuestionOf<'funnel'> = {
   ...{ breakdown: undefined, limit: 1, trend: undefined, nowMicros: 0 },
 }
 
-/** Each actor does something at random every now and then. */
+/** Each actor does something at random every now and then. Encoded and decoded as if it came from Postgres: that wants a compiler, too. */
 export function warmUpSlices(): DaySlice[] {
-  return Array.from({ length: DAYS }, (_, day) => ({
-    ...{ day, rows: ROWS, types: Array.from({ length: STEPS + 2 }, (_, type) => String(type)), columns: new Map() },
-    actorNos: filled(Uint32Array, ROWS / ROWS_OF_ACTOR, (at) => at + 1),
-    actorEnds: filled(Uint32Array, ROWS / ROWS_OF_ACTOR, (at) => (at + 1) * ROWS_OF_ACTOR),
-    ms: filled(Uint32Array, ROWS, (row) => (row % ROWS_OF_ACTOR) * 1e6 + row),
-    us: filled(Uint16Array, ROWS, (row) => row % 1000),
-    typeCodes: filled(Uint8Array, ROWS, (row) => (Math.imul(row + day * ROWS, 0x9e3779b1) >>> 24) % (STEPS + 2)),
-  }))
-}
-
-function filled<T extends Uint8Array | Uint16Array | Uint32Array>(
-  type: { new (buffer: SharedArrayBuffer): T; readonly BYTES_PER_ELEMENT: number },
-  length: number,
-  valueAt: (at: number) => number,
-): T {
-  const values = new type(new SharedArrayBuffer(length * type.BYTES_PER_ELEMENT))
-  for (let at = 0; at < length; at++) values[at] = valueAt(at)
-  return values
+  return Array.from({ length: DAYS }, (_, day) => {
+    const bytes = encodeSegment({
+      ...{ day, rows: ROWS, types: Array.from({ length: STEPS + 2 }, (_, type) => String(type)), columns: new Map() },
+      actorNos: Uint32Array.from({ length: ROWS / ROWS_OF_ACTOR }, (_, at) => at + 1),
+      actorEnds: Uint32Array.from({ length: ROWS / ROWS_OF_ACTOR }, (_, at) => (at + 1) * ROWS_OF_ACTOR),
+      ms: Uint32Array.from({ length: ROWS }, (_, row) => (row % ROWS_OF_ACTOR) * 1e6 + row),
+      us: Uint16Array.from({ length: ROWS }, (_, row) => row % 1000),
+      typeCodes: Uint8Array.from(
+        { length: ROWS },
+        (_, row) => (Math.imul(row + day * ROWS, 0x9e3779b1) >>> 24) % (STEPS + 2),
+      ),
+    })
+    const shared = new Uint8Array(new SharedArrayBuffer(bytes.length))
+    shared.set(bytes)
+    return decodeSegment(shared)
+  })
 }
