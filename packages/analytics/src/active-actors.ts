@@ -32,10 +32,20 @@ export interface ActiveActorsRow {
   stickiness: number | null
 }
 
-/** The events that are needed: the days are taken whole, and the 29 before the first with them. */
-export function activeActorsRange(question: ActiveActorsQuestion): { fromMicros: number; toMicros: number } {
-  const { starts, end } = daysOf(question)
-  return { fromMicros: starts[0] ?? question.fromMicros, toMicros: end }
+/**
+ * The events that are needed: the days are taken whole, and the 29 before the first with them; and where the first begins. Only the
+ * two ends are looked at, so that it costs the same for any range.
+ */
+export function activeActorsRange(question: ActiveActorsQuestion): {
+  fromMicros: number
+  toMicros: number
+  firstDayMicros: number
+} {
+  const { timeZone, fromMicros, toMicros } = question
+  if (toMicros <= fromMicros) return { fromMicros, toMicros: fromMicros, firstDayMicros: fromMicros }
+  const { starts } = daysOf({ ...question, toMicros: Math.min(fromMicros + DAY_MICROS, toMicros) })
+  const { ends } = timeBuckets('day', timeZone, toMicros - DAY_MICROS, toMicros)
+  return { fromMicros: starts[0]!, toMicros: ends.at(-1)!, firstDayMicros: starts[MONTH - 1]! }
 }
 
 export function tallyActiveActors(
@@ -94,16 +104,15 @@ const MONTH = 30
 
 interface Days {
   starts: number[]
-  end: number
   at(micros: number): number
 }
 
 /** The days of the range, behind the 29 before them. */
 function daysOf({ timeZone, fromMicros, toMicros }: ActiveActorsQuestion): Days {
-  if (toMicros <= fromMicros) return { starts: [], end: fromMicros, at: () => 0 }
-  const { starts, ends, at } = timeBuckets('day', timeZone, fromMicros - (MONTH + 1) * DAY_MICROS, toMicros)
+  if (toMicros <= fromMicros) return { starts: [], at: () => 0 }
+  const { starts, at } = timeBuckets('day', timeZone, fromMicros - (MONTH + 1) * DAY_MICROS, toMicros)
   const before = at(fromMicros) - (MONTH - 1)
-  return { starts: starts.slice(before), end: ends.at(-1)!, at: (micros) => at(micros) - before }
+  return { starts: starts.slice(before), at: (micros) => at(micros) - before }
 }
 
 /** One actor more on the days that end within `length` of this day, but for those already counted from the last day on. */

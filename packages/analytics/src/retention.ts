@@ -1,5 +1,5 @@
 import { type ActorRange, actorsOf, type GatheredRows, gatherActors } from './gather.ts'
-import type { DaySlice } from './slice.ts'
+import { DAY_MICROS, type DaySlice } from './slice.ts'
 import { tagEvents } from './tag-events.ts'
 import { everyType } from './tag-groups.ts'
 import { type TimeBuckets, timeBuckets } from './time-buckets.ts'
@@ -40,11 +40,14 @@ export interface RetentionRow {
   open: boolean
 }
 
-/** The events that are needed: returning ones are looked for until the last cohort's last period ends, or now. */
+/**
+ * The events that are needed: returning ones are looked for until the last cohort's last period ends, or now. No cohort but the last is
+ * looked at, so that it costs the same for any range.
+ */
 export function retentionRange(question: RetentionQuestion): { fromMicros: number; toMicros: number } {
   const { fromMicros, toMicros, nowMicros, periods } = question
-  const { cohorts, ends } = bucketsOf(question)
-  if (cohorts === 0) return { fromMicros, toMicros: fromMicros }
+  if (toMicros <= fromMicros) return { fromMicros, toMicros: fromMicros }
+  const { cohorts, ends } = bucketsOf({ ...question, fromMicros: Math.max(fromMicros, toMicros - DAY_MICROS) })
   return { fromMicros, toMicros: Math.min(ends[cohorts + periods - 2]!, Math.max(nowMicros, toMicros)) }
 }
 

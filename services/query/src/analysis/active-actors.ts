@@ -3,6 +3,7 @@ import type { PoolClient } from '@platform-events/postgres'
 import { z } from 'zod'
 import { isoOfMicros } from '../iso-micros.ts'
 import { analysis } from './analysis.ts'
+import { requireFewBuckets } from './bucket-limit.ts'
 import { unknownTypes } from './funnel-request.ts'
 import { count, rate, time } from './funnel-shapes.ts'
 import { requireAnswerable } from './known.ts'
@@ -44,20 +45,26 @@ export const activeActors = analysis({
   // The 29 days before, too.
   range(asked, nowMs) {
     const range = rangeOf(asked, nowMs)
+    requireFewBuckets('day', range)
     return { ...range, ...activeActorsRange(questionOf(asked, range)) }
   },
   async run(asking, asked) {
     const range = rangeOf(asked, asking.nowMs)
     const question = questionOf(asked, range)
-    await requireAnswerable(asking.client, asked.unknown_types === 'allow' ? [] : (question.eventTypes ?? []), range)
+    const { fromMicros, toMicros, firstDayMicros } = activeActorsRange(question)
+    await requireAnswerable(asking.client, asked.unknown_types === 'allow' ? [] : (question.eventTypes ?? []), {
+      from: isoOfMicros(firstDayMicros),
+      to: isoOfMicros(toMicros),
+    })
     const { slices } = await asking.read({
-      ...activeActorsRange(question),
+      ...{ fromMicros, toMicros },
       ...{ unit: 'actor', eventTypes: question.eventTypes, columns: [], sequence: false, nobody: false },
     })
     const rows = await asking.walk({ walk: 'active', ...question }, slices)
     const lost = await lostBefore(asking.client, question)
-    const days = rows.map(({ dayMicros, daily, weekly, monthly, stickiness }) => {
-      const isWhole = (length: number): boolean => lost === null || startOf(question, dayMicros, length) >= lost
+    const days = rows.map(({ dayMicros, daily, weekly, monthly, stickiness }, at) => {
+      const isWhole = (length: number): boolean =>
+        lost === null || (rows[at + 1 - length]?.dayMicros ?? startOf(question, dayMicros, length)) >= lost
       return {
         day: isoOfMicros(dayMicros),
         daily,

@@ -1,8 +1,8 @@
 import { TYPE_BREAKDOWN } from '@platform-events/analytics'
-import { RequestError } from '@platform-events/contracts'
 import { z } from 'zod'
 import { isoOfMicros } from '../iso-micros.ts'
 import { type Asking, analysis } from './analysis.ts'
+import { requireFewBuckets } from './bucket-limit.ts'
 import { count, time } from './funnel-shapes.ts'
 import { requireAnswerable } from './known.ts'
 import { eventTypes, filters, property } from './match-request.ts'
@@ -87,13 +87,8 @@ async function countUniques(asking: Asking, asked: Asked): Promise<Counts> {
   const { fromMicros, toMicros } = range
   const { event_types, bucket, breakdown = null, where, time_zone: timeZone } = asked
   await requireAnswerable(asking.client, event_types ?? [], range)
-  const length = toMicros - fromMicros
-  if (length / SHORTEST_MICROS[bucket] > MOST_BUCKETS)
-    throw new RequestError(
-      'invalid_query',
-      `more than ${MOST_BUCKETS} buckets: ask for a shorter range or larger buckets`,
-    )
-  if (length === 0) return []
+  requireFewBuckets(bucket, range)
+  if (fromMicros === toMicros) return []
   const isByType = breakdown === TYPE_BREAKDOWN
   const properties = [...where.map((filter) => filter.property), ...(breakdown === null || isByType ? [] : [breakdown])]
   const { slices } = await asking.read({
@@ -106,14 +101,6 @@ async function countUniques(asking: Asking, asked: Asked): Promise<Counts> {
     bucket: isoOfMicros(bucketMicros),
     ...{ event_type: isByType ? value : null, breakdown: isByType ? null : value, events, actors },
   }))
-}
-
-const MOST_BUCKETS = 10_000
-const DAY_MICROS = 86_400_000_000
-/** A day is never shorter than 23 hours; nearly is enough here. */
-const SHORTEST_MICROS = {
-  ...{ minute: 60e6, hour: 3600e6, day: DAY_MICROS, week: 7 * DAY_MICROS, month: 28 * DAY_MICROS },
-  all: Number.POSITIVE_INFINITY,
 }
 
 const SELECT_COUNTS = `

@@ -2,6 +2,7 @@ import { type FunnelBreakdown, type FunnelDefinition, funnelColumns } from '@pla
 import { RequestError } from '@platform-events/contracts'
 import { z } from 'zod'
 import { type Asking, analysis } from './analysis.ts'
+import { requireFewBuckets } from './bucket-limit.ts'
 import type { Cell } from './csv.ts'
 import { type AskedFunnel, askedFunnel, funnelFields } from './funnel-request.ts'
 import { funnelShape, time } from './funnel-shapes.ts'
@@ -49,6 +50,7 @@ export const funnel = analysis({
   async run(asking, given) {
     const asked = askedFunnel(given, asking.nowMs)
     requireStep(given.breakdown, asked)
+    if (given.trend !== undefined) requireFewBuckets(given.trend.unit, asked.range)
     const { slices } = await readFunnel(asking, asked, given.breakdown)
     const { unit, time_zone } = given.trend ?? {}
     const found = await asking.walk(

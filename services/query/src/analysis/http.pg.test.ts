@@ -261,3 +261,34 @@ describe('many askers', () => {
     await narrow.close()
   })
 })
+
+it.each([
+  ['active-actors', { time_zone: 'America/Bogota' }, 'day'],
+  ['retention', { unit: 'month', time_zone: 'America/Bogota' }, 'month'],
+  ['counts', { bucket: 'hour', unique: true }, 'hour'],
+  ['counts', { bucket: 'hour' }, 'hour'],
+  ['funnel', { steps: ['A', 'B'], trend: { unit: 'week' } }, 'week'],
+])('%s has no more buckets than SQL has: %j', async (path, question, bucket) => {
+  const response = await post(path, { ...question, from: '0001-03-01', to: '9999-01-01' })
+  expect([response.statusCode, response.json().message]).toEqual([
+    400,
+    `the range of time has more than 10000 ${bucket}s. Ask for longer buckets, or a shorter range.`,
+  ])
+})
+
+it('counts nobody active on a day that begins among dropped events, as SQL does not', async () => {
+  await database.pool.query(
+    `insert into public.platform_events (event_type, session_id, created_at) values ('A', 'old', $1)`,
+    [`${dayAt(7)}T20:00:00Z`],
+  )
+  await database.pool.query(`drop table events_internal.platform_events_${dayAt(7).replaceAll('-', '')}`)
+  const range = { from: dayAt(6), to: dayAt(0) }
+  expect((await post('active-actors', range)).statusCode).toBe(200)
+  const cut = await post('active-actors', { ...range, time_zone: 'Asia/Tokyo' })
+  expect(cut.json().message).toMatch(/^raw events are kept since /)
+  const bySql = database.pool.query(`select * from public.active_actors($1, $2, null, 'Asia/Tokyo')`, [
+    dayAt(6),
+    dayAt(0),
+  ])
+  await expect(bySql).rejects.toThrow(/^raw events are kept since /)
+})

@@ -6,7 +6,11 @@ import type { Range } from './period.ts'
  *
  * @throws the error of Postgres (22023), whose text is for the asker
  */
-export async function requireAnswerable(client: PoolClient, eventTypes: string[], range: Range): Promise<void> {
+export async function requireAnswerable(
+  client: PoolClient,
+  eventTypes: string[],
+  range: Pick<Range, 'from' | 'to'>,
+): Promise<void> {
   await client.query(REQUIRE, [eventTypes, range.from, range.to])
 }
 

@@ -1,7 +1,8 @@
-import { retentionRange } from '@platform-events/analytics'
+import { DAY_MICROS, retentionRange } from '@platform-events/analytics'
 import { z } from 'zod'
 import { isoOfMicros } from '../iso-micros.ts'
 import { analysis } from './analysis.ts'
+import { requireFewBuckets } from './bucket-limit.ts'
 import { unknownTypes } from './funnel-request.ts'
 import { count, rate, time } from './funnel-shapes.ts'
 import { requireAnswerable } from './known.ts'
@@ -46,6 +47,13 @@ function questionOf(asked: z.output<typeof request>, { fromMicros, toMicros }: R
   return { first, returning, fromMicros, toMicros, unit, periods, timeZone: time_zone, nowMicros: nowMs * 1000 }
 }
 
+/** With the periods after the last. @throws RequestError invalid_query */
+function requireCohorts({ unit, periods }: z.output<typeof request>, { fromMicros, toMicros }: Range): void {
+  requireFewBuckets(unit, { fromMicros, toMicros: toMicros + (periods + 2) * PERIOD_MICROS[unit] })
+}
+
+const PERIOD_MICROS = { day: DAY_MICROS, week: 7 * DAY_MICROS, month: 30 * DAY_MICROS }
+
 export const retention = analysis({
   path: 'retention',
   name: 'Retention',
@@ -56,6 +64,7 @@ export const retention = analysis({
   range(asked, nowMs) {
     const range = rangeOf(asked, nowMs)
     if (range.fromMicros >= range.toMicros) return range
+    requireCohorts(asked, range)
     const seen = retentionRange(questionOf(asked, range, nowMs))
     return { ...range, ...seen }
   },
