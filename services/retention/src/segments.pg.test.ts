@@ -155,9 +155,18 @@ describe('segments', () => {
 
 describe('a segment is not built, or not used', () => {
   const both = () => readBothWays(database().pool, day, day, 'p')
+  const opened: PoolClient[] = []
+  const connect = async () => {
+    const client = await database().pool.connect()
+    opened.push(client)
+    return client
+  }
+  afterEach(() => {
+    for (const client of opened.splice(0)) client.release(true)
+  })
 
   it('before everybody has ended who wrote, and looked for segments, before there was to be one', async () => {
-    const [loader, guest] = [await database().pool.connect(), await database().pool.connect()]
+    const [loader, guest] = [await connect(), await connect()]
     await loader.query('begin')
     await insertEvent(loader, { session: 'late' })
     // Whoever logs in looks for the session's key in actors, where it is not yet.
@@ -172,16 +181,38 @@ describe('a segment is not built, or not used', () => {
     const { bySegments, raw, segments } = await both()
     expect(segments).toEqual([day])
     expect(bySegments).toEqual(raw)
-    for (const client of [loader, guest]) client.release()
+  })
+
+  it('while somebody who has looked in vain for events of a session may still give it to a user', async () => {
+    const [old, login] = [await connect(), await connect()]
+    await query(`insert into events_internal.actors (actor_key) select events_internal.actor_key(null, 's')`)
+    await old.query('begin; select pg_current_xact_id()')
+    const building = build()
+    const state = `select wait_event from pg_stat_activity where datname = current_database() and query ~ $1 and pid <> pg_backend_pid()`
+    // From here on the fence waits for nobody new.
+    await expect.poll(() => query(state, ['ended_before']), { timeout: 5000 }).toHaveLength(1)
+    await login.query('begin')
+    await login.query(
+      `insert into public.platform_events (event_type, user_id, session_id) values ('SignedIn', $1, 's')`,
+      [USER],
+    )
+    await insertEvent(database().pool, { session: 's' })
+    await old.query('commit')
+    const waits = expect.poll(() => query(state, ['pg_advisory_lock']), { timeout: 5000 })
+    await Promise.race([building, waits.toEqual([{ wait_event: 'advisory' }])])
+    await login.query('commit')
+    expect(await building).toMatchObject({ rows: 1 })
+    const { bySegments, raw, segments } = await both()
+    expect(segments).toEqual([day])
+    expect(bySegments).toEqual(raw)
   })
 
   it('without the row of somebody who could not look, their snapshot being older', async () => {
-    const client = await database().pool.connect()
+    const client = await connect()
     await client.query('begin isolation level repeatable read; select 1')
     await build()
     await insertEvent(client, { session: 'late' })
     await client.query('commit')
-    client.release()
     const { bySegments, raw, lateRows } = await both()
     expect(lateRows).toBe(1)
     expect(bySegments).toEqual(raw)
