@@ -17,7 +17,7 @@ export interface DaySlice {
   /** Microseconds beside `ms`, 0 to 999. */
   us: Uint16Array
   /** Index into `types`. */
-  typeCodes: Uint8Array | Uint16Array
+  typeCodes: Uint8Array | Uint16Array | Uint32Array
   /** By property name; only those that somebody asked for. */
   columns: Map<string, PropertyColumn>
 }

@@ -292,3 +292,15 @@ it('counts nobody active on a day that begins among dropped events, as SQL does 
   ])
   await expect(bySql).rejects.toThrow(/^raw events are kept since /)
 })
+
+it('does not mistake an actor with a number beyond those that walks tell apart for another', async () => {
+  await database.pool.query(
+    `insert into public.platform_events (event_type, session_id, created_at) values ('A', 'huge', now())`,
+  )
+  await database.pool.query(
+    `insert into events_internal.actors (actor_key, actor_no) overriding system value
+     select actor_key, 1073741824 from public.platform_events where session_id = 'huge'`,
+  )
+  const response = await post('funnel', { ...FUNNEL, from: dayAt(0), to: dayAt(-1) })
+  expect([response.statusCode, response.json().code]).toEqual([500, 'internal'])
+})

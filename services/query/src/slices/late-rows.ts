@@ -29,7 +29,14 @@ function runOf({ actorNos, actorEnds }: DaySlice, actorNo: number): { begin: num
   return { begin: low === 0 ? 0 : actorEnds[low - 1]!, end: actorEnds[low]! }
 }
 
+/** The rows of an actor are in the order of time. */
 function hasInstant(slice: DaySlice, { begin, end }: { begin: number; end: number }, ms: number, us: number): boolean {
-  for (let row = begin; row < end; row += 1) if (slice.ms[row] === ms && slice.us[row] === us) return true
-  return false
+  let low = begin
+  let high = end
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if (slice.ms[middle]! < ms || (slice.ms[middle] === ms && slice.us[middle]! < us)) low = middle + 1
+    else high = middle
+  }
+  return low < end && slice.ms[low] === ms && slice.us[low] === us
 }

@@ -16,7 +16,8 @@ export class RawDay {
   readonly #actorEnds = new Growing(Uint32Array)
   readonly #ms = new Growing(Uint32Array)
   readonly #us = new Growing(Uint16Array)
-  readonly #types = new Growing(Uint16Array)
+  /** The types of all raw days together may be more than 65,536. */
+  readonly #types = new Growing(Uint32Array)
   readonly #columns: Growing<Uint32Array>[]
   #actorNo = -1
 

@@ -35,8 +35,10 @@ export async function readRawDays(client: PoolClient, wanted: Wanted, source: Ra
     const micros = bytes.readInt32BE(starts[2]) * 0x1_0000_0000 + bytes.readUInt32BE(starts[2]! + 4) + MICROS_OF_2000
     const dayNo = Math.floor(micros / DAY_MICROS)
     let actorNo: number
-    if (sizes[0]! > 0) actorNo = bytes.readUInt32BE(starts[0])
-    else {
+    if (sizes[0]! > 0) {
+      actorNo = bytes.readUInt32BE(starts[0])
+      if (actorNo >= FIRST_LOCAL_NO) throw new Error(`actor ${actorNo} is beyond the numbers that walks can tell apart`)
+    } else {
       const high = bytes.readInt32BE(starts[1])
       const low = bytes.readInt32BE(starts[1]! + 4)
       if (localKeys.length === 0 || high !== keyHigh || low !== keyLow) localKeys.push(bytes.readBigInt64BE(starts[1]))

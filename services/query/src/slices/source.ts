@@ -15,7 +15,7 @@ export interface Slices {
   localKeys: bigint[]
 }
 
-/** A day with more of them than this share of its rows is read raw: its segment is about to be built again. */
+/** A day with more of them is read raw: its segment is about to be built again. */
 const MANY_LATE_ROWS = 10_000
 
 /**
@@ -32,7 +32,9 @@ export async function readSlices(client: PoolClient, cache: SegmentCache, wanted
       wanted,
       rawSource(wanted, new Set(segments.keys()), late),
     )
-    const colliding = raw.filter((slice) => segments.has(slice.day) && collides(slice, segments.get(slice.day)!))
+    const colliding = raw.filter(
+      (slice) => wanted.sequence && segments.has(slice.day) && collides(slice, segments.get(slice.day)!),
+    )
     if (colliding.length === 0) {
       const slices = [...segments.values(), ...raw]
       return { slices: slices.sort((a, b) => a.day - b.day), localKeys }
