@@ -1,5 +1,6 @@
 import type { Pool } from '@platform-events/postgres'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { segmentCache } from '../../services/query/src/slices/segment-cache.ts'
 import { addDays } from '../../services/retention/src/day.ts'
 import { buildSegments } from '../../services/retention/src/segment-upkeep.ts'
 import { openSession } from '../../services/retention/src/session.ts'
@@ -18,6 +19,7 @@ const SEED = Number(process.env['SEGMENT_SEED'] ?? Math.floor(Math.random() * 2 
 const TRANSACTIONS = 8
 
 describe.each(FAR_APART)('segments beside all who write, on $name', (ground) => {
+  const cache = segmentCache(2 ** 24)
   let database: { pool: Pool; superuser: Pool; stop(): Promise<void> }
   beforeAll(async () => {
     database = await startMigrated(ground)
@@ -48,7 +50,7 @@ describe.each(FAR_APART)('segments beside all who write, on $name', (ground) => 
     const world = { random, days, ids: ['00000000-0000-4000-8000-000000000000'] }
     const releases: (() => void)[] = []
     async function check(): Promise<void> {
-      const { bySegments, raw, segments, lateRows } = await readBothWays(database.pool, days[0]!, days[1]!, 'p')
+      const { bySegments, raw, segments, lateRows } = await readBothWays(database.pool, days[0]!, days[1]!, 'p', cache)
       seen.reads += 1
       if (segments.length > 0) seen.withSegments += 1
       if (lateRows > 0) seen.withLateRows += 1

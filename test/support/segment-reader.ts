@@ -1,14 +1,10 @@
-import {
-  BEGIN_READING,
-  DAY_MICROS,
-  type DaySlice,
-  decodeColumn,
-  decodeSegment,
-  SELECT_LATE_ROWS,
-  SELECT_USABLE_DAYS,
-  SOURCE_COLUMN,
-} from '@platform-events/analytics'
+import { DAY_MICROS, type DaySlice, SELECT_USABLE_DAYS, SOURCE_COLUMN } from '@platform-events/analytics'
 import type { Pool, PoolClient } from '@platform-events/postgres'
+import { dayOfDate } from '../../services/query/src/slices/day.ts'
+import { FIRST_LOCAL_NO } from '../../services/query/src/slices/raw-days.ts'
+import { type SegmentCache, segmentCache } from '../../services/query/src/slices/segment-cache.ts'
+import { readSlices, type Slices } from '../../services/query/src/slices/source.ts'
+import { inSnapshot } from '../../services/query/src/snapshot.ts'
 
 /** A row as analyses see it. */
 interface ReadRow {
@@ -23,64 +19,65 @@ interface ReadRow {
 
 /** What one snapshot says of the same days, in two ways. */
 export interface BothWays {
-  /** By the reader's rule: usable segments with the rows that came since, all other days raw. Sorted. */
+  /** As the query service reads them: usable segments with the rows that came since, all other days raw. Sorted. */
   bySegments: ReadRow[]
   /** The rows, through session_users. Sorted. */
   raw: ReadRow[]
-  /** Days that were answered from a segment, and how many late rows were added to them. */
+  /** Days whose segment may be used, and how many late rows belong to them. */
   segments: string[]
   lateRows: number
 }
 
-/** Reads days [from, to] both ways, in one transaction. */
-export async function readBothWays(pool: Pool, from: string, to: string, property: string): Promise<BothWays> {
-  const client = await pool.connect()
-  try {
-    await client.query(BEGIN_READING)
+const never = new AbortController().signal
+
+/**
+ * Reads days [from, to] both ways, in one transaction.
+ *
+ * @param cache kept from one reading to the next it must never bring back what was
+ */
+export async function readBothWays(
+  pool: Pool,
+  from: string,
+  to: string,
+  property: string,
+  cache: SegmentCache = segmentCache(2 ** 24),
+): Promise<BothWays> {
+  return await inSnapshot(pool, never, async (client) => {
     const usable = await client.query<{ day: string; late_rows: number }>(SELECT_USABLE_DAYS, [from, to])
-    const segments = usable.rows.map(({ day }) => day)
-    const rows: ReadRow[] = []
-    for (const day of segments) rows.push(...(await segmentRows(client, day, property)))
-    const late = await client.query<ReadRow>(resolved(`(${SELECT_LATE_ROWS})`, 'true'), [segments, property])
-    rows.push(...late.rows)
-    const within = `e.created_at >= '${from}T00:00:00Z' and e.created_at < timestamptz '${to}T00:00:00Z' + interval '1 day'`
-    const others = `${within} and not (e.created_at at time zone 'UTC')::date = any($1::date[])`
-    rows.push(...(await client.query<ReadRow>(resolved('public.platform_events', others), [segments, property])).rows)
-    const raw = await client.query<ReadRow>(
-      resolved('public.platform_events', `${within} and $1::date[] is not null`),
-      [segments, property],
-    )
-    return { bySegments: sorted(rows), raw: sorted(raw.rows), segments, lateRows: late.rows.length }
-  } finally {
-    await client.query('rollback')
-    client.release()
-  }
+    const read = await readSlices(client, cache, {
+      fromMicros: dayOfDate(from) * DAY_MICROS,
+      toMicros: (dayOfDate(to) + 1) * DAY_MICROS,
+      unit: 'actor',
+      eventTypes: null,
+      columns: [property, SOURCE_COLUMN],
+      sequence: true,
+      nobody: true,
+    })
+    const keys = await keysOf(client, read)
+    const raw = await client.query<ReadRow>(SELECT_RAW, [from, to, property])
+    return {
+      bySegments: sorted(read.slices.flatMap((slice) => rowsOf(slice, keys, property))),
+      raw: sorted(raw.rows),
+      segments: usable.rows.map(({ day }) => day),
+      lateRows: usable.rows.reduce((sum, { late_rows }) => sum + late_rows, 0),
+    }
+  })
 }
 
-function resolved(rows: string, where: string): string {
-  return `
+const SELECT_RAW = `
 select coalesce(s.user_key, e.actor_key)::text as actor, (extract(epoch from e.created_at) * 1000000)::bigint::text as micros,
-       e.event_type as type, e.source_id::text as source, (nullif(e.properties -> $2, 'null'))::text as property
-  from ${rows} e left join events_internal.session_users s on s.session_key = e.actor_key
- where ${where}`
-}
+       e.event_type as type, e.source_id::text as source, (nullif(e.properties -> $3, 'null'))::text as property
+  from public.platform_events e left join events_internal.session_users s on s.session_key = e.actor_key
+ where e.created_at >= $1::date at time zone 'UTC' and e.created_at < ($2::date + 1) at time zone 'UTC'`
 
-async function segmentRows(client: PoolClient, day: string, property: string): Promise<ReadRow[]> {
-  const body = await client.query<{ body: Buffer }>(
-    'select body from events_internal.event_segments where day = $1::date',
-    [day],
-  )
-  const slice = decodeSegment(body.rows[0]!.body)
-  const columns = await client.query<{ property: string; body: Buffer | null }>(
-    'select property, body from events_internal.event_segment_columns where day = $1::date and property = any($2)',
-    [day, [property, SOURCE_COLUMN]],
-  )
-  for (const { property: name, body: bytes } of columns.rows) slice.columns.set(name, decodeColumn(bytes!, slice))
-  const keys = await client.query<{ key: string; no: number }>(
+async function keysOf(client: PoolClient, { slices, localKeys }: Slices): Promise<Map<number, string>> {
+  const keys = new Map(localKeys.map((key, at) => [FIRST_LOCAL_NO + at, String(key)]))
+  const found = await client.query<{ key: string; no: number }>(
     'select actor_key::text as key, actor_no as no from events_internal.actors where actor_no = any($1::int[])',
-    [[...slice.actorNos]],
+    [slices.flatMap(({ actorNos }) => [...actorNos])],
   )
-  return rowsOf(slice, new Map(keys.rows.map(({ key, no }) => [no, key])), property)
+  for (const { key, no } of found.rows) keys.set(no, key)
+  return keys
 }
 
 function rowsOf(slice: DaySlice, keys: Map<number, string>, property: string): ReadRow[] {
@@ -104,7 +101,8 @@ function rowsOf(slice: DaySlice, keys: Map<number, string>, property: string): R
 function valueAt(slice: DaySlice, property: string, row: number): string | null {
   const column = slice.columns.get(property)
   const code = column?.codes[row] ?? 0
-  return code === 0 ? null : column!.values[code - 1]!
+  if (code === 0) return null
+  return column!.values[(column!.numberOfCode?.[code] ?? code) - 1]!
 }
 
 function sorted(rows: ReadRow[]): ReadRow[] {

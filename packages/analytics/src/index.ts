@@ -65,7 +65,7 @@ export {
 export { decodeSegment, encodeSegment } from './segment-format.ts'
 export { SEGMENT_FORMAT, SegmentFormatError } from './segment-format-bytes.ts'
 export { decodeColumn, encodeColumn } from './segment-format-column.ts'
-export { BEGIN_READING, SELECT_LATE_ROWS, SELECT_USABLE_DAYS } from './segment-reading.ts'
+export { BEGIN_READING, SELECT_USABLE_DAYS } from './segment-reading.ts'
 export { DAY_MICROS, type DaySlice, type PropertyColumn, SOURCE_COLUMN } from './slice.ts'
 export { TYPE_BREAKDOWN } from './tag-groups.ts'
 export { type TimeBetweenAnswer, timeBetweenAnswer } from './time-between.ts'

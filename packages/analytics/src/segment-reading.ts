@@ -15,12 +15,3 @@ select day::text, version::text, row_count, actor_count, all_properties, late_ro
   from events_internal.usable_segments
  where day between $1::date and $2::date
  order by day`
-
-/**
- * The rows that came since, of days $1 (date[]): to be merged into the day's slice, which has none of them. Columns as in platform_events. One that
- * is of the same actor and microsecond as a row of the slice cannot be ordered beside it (the slice has no ids): then read the day raw.
- */
-export const SELECT_LATE_ROWS = `
-select e.*
-  from (select distinct c.created_at, c.event_id from events_internal.segment_changes c where c.day = any($1::date[])) c
-  join public.platform_events e on e.created_at = c.created_at and e.id = c.event_id`
