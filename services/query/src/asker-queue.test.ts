@@ -1,11 +1,11 @@
 import { expect, it } from 'vitest'
-import { askerQueue } from './asker-queue.ts'
+import { type AskerQueueOptions, askerQueue } from './asker-queue.ts'
 
 const never = new AbortController().signal
 
 /** A queue, and questions that are under way until they are told to end. */
-function setUp(options: { slots?: number; maxWaiting?: number; maxWaitMs?: number } = {}) {
-  const queue = askerQueue({ slots: 1, maxWaiting: 100, maxWaitMs: 60_000, ...options })
+function setUp(options: Partial<AskerQueueOptions> = {}) {
+  const queue = askerQueue({ slots: 1, maxWaiting: 100, maxWaitingEach: 50, maxWaitMs: 60_000, ...options })
   const begun: string[] = []
   const ends: (() => void)[] = []
   const ask = (asker: string, signal = never) =>
@@ -29,11 +29,14 @@ it('lets askers take turns, whoever has asked how much', async () => {
   expect(begun.join('')).toBe('aabcaba')
 })
 
-it('answers as many at once as it has slots, and refuses when too many wait', async () => {
-  const { queue, ask, endOne } = setUp({ slots: 2, maxWaiting: 1 })
+it('answers as many at once as it has slots, and refuses when too many wait, of one asker or in all', async () => {
+  const { queue, ask, endOne } = setUp({ slots: 2, maxWaiting: 2, maxWaitingEach: 1 })
   const all = [ask('a'), ask('a'), ask('a')]
   expect([queue.running, queue.waiting]).toEqual([2, 1])
-  await expect(ask('b')).rejects.toMatchObject({ code: 'overloaded', retryAfterSeconds: 5 })
+  const refusal = { code: 'overloaded', retryAfterSeconds: 5 }
+  await expect(ask('a')).rejects.toMatchObject({ ...refusal, message: expect.stringContaining('of yours') })
+  all.push(ask('b'))
+  await expect(ask('c')).rejects.toMatchObject(refusal)
   await new Promise(setImmediate)
   for (const _ of all) await endOne()
   await Promise.all(all)

@@ -5,6 +5,8 @@ export interface AskerQueueOptions {
   slots: number
   /** How many may wait; beyond it they are refused. */
   maxWaiting: number
+  /** How many of one asker may, so that others find a place. */
+  maxWaitingEach: number
   /** How long one may wait, in ms. */
   maxWaitMs: number
 }
@@ -25,7 +27,7 @@ interface Waiter {
 }
 
 /** A bounded queue in front of the database: connections are few, and one asker with many questions shall not hold up the rest. */
-export function askerQueue({ slots, maxWaiting, maxWaitMs }: AskerQueueOptions): AskerQueue {
+export function askerQueue({ slots, maxWaiting, maxWaitingEach, maxWaitMs }: AskerQueueOptions): AskerQueue {
   /** In the order of their turns: who was served goes behind all others. */
   const askers = new Map<string, Waiter[]>()
   let waiting = 0
@@ -53,6 +55,8 @@ export function askerQueue({ slots, maxWaiting, maxWaitMs }: AskerQueueOptions):
   function turn(asker: string, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted()
     if (waiting >= maxWaiting) throw overloaded('Too many questions wait already.')
+    if ((askers.get(asker)?.length ?? 0) >= maxWaitingEach)
+      throw overloaded('Too many questions of yours wait already.')
     return new Promise<void>((resolve, reject) => {
       const end = (): void => {
         clearTimeout(timer)

@@ -1,10 +1,11 @@
-import { createHash } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import { type PlatformIdentity, platformJwtVerifier } from '@platform-events/runtime'
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createTestDatabase, type TestDatabase } from '../../../test/support/postgres.ts'
 import { startTestQuery } from '../../../test/support/query.ts'
-import { SESSION_SECONDS } from './session-cookie.ts'
+import { createAuthenticator } from './auth.ts'
+import { SESSION_SECONDS, sessionCookie } from './session-cookie.ts'
 
 const ADMIN = '0b6f0c0e-0000-4000-8000-000000000001'
 const CUSTOMER = '0b6f0c0e-0000-4000-8000-000000000002'
@@ -88,6 +89,22 @@ describe('bearers', () => {
     expect(answer.statusCode).toBe(401)
     await other.close()
   })
+})
+
+it('knows who asks, whatever other cookies come along', async () => {
+  const sessionKey = randomBytes(32)
+  const authenticator = createAuthenticator({
+    ...{ pool: database.pool, clock: () => nowMs, sessionKey },
+    verifyJwt: async (jwt) => IDENTITIES[jwt] ?? null,
+  })
+  const whose = (headers: Record<string, string>): Promise<string> =>
+    authenticator.authenticate({ method: 'GET', headers } as unknown as FastifyRequest, {} as FastifyReply)
+  const hash = createHash('sha256').update(token).digest()
+  const cookie = `platform_events_session=${sessionCookie(hash, sessionKey, nowMs)}`
+  const same = [bearer(token), { cookie }, { cookie: `other=1; ${cookie}` }]
+  expect(new Set(await Promise.all(same.map(whose))).size).toBe(1)
+  expect(await whose(bearer('jwt.of.admin'))).toBe(`user ${ADMIN}`)
+  expect(await whose(bearer('jwt.of.service'))).toBe('service_role')
 })
 
 describe('the session cookie', () => {

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { availableParallelism } from 'node:os'
 import type { Pool } from '@platform-events/postgres'
 import type { Logger, Registry, VerifyPlatformJwt } from '@platform-events/runtime'
-import type { FastifyInstance, FastifyPluginAsync } from 'fastify'
+import type { FastifyInstance, FastifyPluginAsync, FastifyRequest } from 'fastify'
 import { ANALYSES } from './analysis/analyses.ts'
 import { analysisRoutes } from './analysis/routes.ts'
 import { askerQueue } from './asker-queue.ts'
@@ -13,6 +13,7 @@ import { analysisMetrics, queryMetrics } from './metrics.ts'
 import { OPENAPI } from './openapi.ts'
 import { ledgerRoute, operatorRoutes } from './operator-routes.ts'
 import { sessionRoutes } from './session.ts'
+import { damagedSegments } from './slices/damaged-segments.ts'
 import { segmentCache } from './slices/segment-cache.ts'
 import { createTail } from './tail.ts'
 import { tailRoute } from './tail-route.ts'
@@ -49,6 +50,7 @@ function readAnythingAsJson(app: FastifyInstance): void {
 
 /** 50 analysts who ask at once all get their answer. */
 const MAX_WAITING = 200
+const MAX_WAITING_EACH = 50
 const MAX_WAIT_MS = 20_000
 
 /**
@@ -65,11 +67,15 @@ export function queryRoutes(options: QueryOptions): FastifyPluginAsync {
     ledgerMetrics(options.metrics, pool, clock)
     const authenticator = createAuthenticator({ pool, verifyJwt: options.verifyJwt, clock, sessionKey })
     const tail = createTail({ pool, logger, clock, metrics, maxSubscribers: options.maxTailSubscribers })
-    const cache = segmentCache(options.segmentCacheBytes ?? 256 * 1024 ** 2)
+    const cache = segmentCache(
+      options.segmentCacheBytes ?? 256 * 1024 ** 2,
+      damagedSegments({ logger, registry: options.metrics }),
+    )
     const walks = walkPool({ threads: options.walkThreads ?? Math.min(2, availableParallelism()), logger })
     const queue = askerQueue({
       slots: options.analysesAtOnce ?? Math.max(1, Math.min(4, pool.options.max - 1)),
       maxWaiting: options.maxWaiting ?? MAX_WAITING,
+      maxWaitingEach: MAX_WAITING_EACH,
       maxWaitMs: MAX_WAIT_MS,
     })
     analysisMetrics(options.metrics, { queue, cache })
@@ -91,13 +97,15 @@ export function queryRoutes(options: QueryOptions): FastifyPluginAsync {
     })
     await app.register(async (guarded) => {
       readAnythingAsJson(guarded)
+      const askers = new WeakMap<FastifyRequest, string>()
       guarded.addHook('onRequest', async (request, reply) => {
-        await authenticator.authenticate(request, reply)
+        askers.set(request, await authenticator.authenticate(request, reply))
         reply.header('cache-control', 'no-store')
       })
       await guarded.register(
         analysisRoutes(ANALYSES, {
           ...{ pool, queue, walks, cache, metrics, clock },
+          askerOf: (request) => askers.get(request)!,
           withoutQuestion: {
             counts: (request) => metrics.timed('counts', () => countEvents(pool, request.query, clock())),
           },

@@ -5,6 +5,8 @@ import { type AnsweringOptions, answerQuestion } from './answering.ts'
 import { prefersCsv } from './csv.ts'
 
 export interface AnalysisRoutesOptions extends AnsweringOptions {
+  /** Who asks, as they were authenticated. */
+  askerOf(request: FastifyRequest): string
   /** What GET answers where there is no ?q=, by path. */
   withoutQuestion?: Record<string, (request: FastifyRequest) => Promise<object>>
 }
@@ -41,16 +43,21 @@ function questionOf(query: unknown): unknown {
 
 async function answer(
   one: Analysis,
-  options: AnsweringOptions,
+  options: AnalysisRoutesOptions,
   input: unknown,
-  { headers }: FastifyRequest,
+  request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<FastifyReply> {
+  const { headers } = request
   const form = prefersCsv(headers.accept) ? 'csv' : 'json'
   const signal = untilGone(reply)
-  // Everyone who bears the same credentials is one asker.
-  const asker = headers.authorization ?? headers.cookie ?? ''
-  const question = { input, form, ifNoneMatch: headers['if-none-match'], asker, signal } as const
+  const question = {
+    input,
+    form,
+    ifNoneMatch: headers['if-none-match'],
+    asker: options.askerOf(request),
+    signal,
+  } as const
   const found = await answerQuestion(one, options, question).catch((error: unknown) => {
     if (!signal.aborted) throw error
     return undefined
