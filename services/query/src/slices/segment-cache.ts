@@ -1,4 +1,5 @@
 import type { DaySlice, PropertyColumn } from '@platform-events/analytics'
+import type { OnDamaged } from './damaged-segments.ts'
 
 /** What is known of a property of a segment: its codes, or that no event of the day has it, or that it must be read raw. */
 export type KnownColumn = PropertyColumn | 'absent' | 'not kept'
@@ -8,6 +9,8 @@ export interface SegmentCache {
   column(day: number, version: string, property: string): KnownColumn | undefined
   keepSlice(version: string, slice: DaySlice): void
   keepColumn(day: number, version: string, property: string, column: KnownColumn): void
+  /** For what cannot be kept. */
+  readonly onDamaged: OnDamaged
   readonly bytes: number
 }
 
@@ -23,7 +26,7 @@ const ENTRY_BYTES = 1000
  * Closed days as they were decoded, over shared memory, up to so many bytes; what was asked for the longest ago goes first. A day that
  * is built again has another version, under which nothing old is found.
  */
-export function segmentCache(maxBytes: number): SegmentCache {
+export function segmentCache(maxBytes: number, onDamaged: OnDamaged = () => undefined): SegmentCache {
   /** Least recently used first. */
   const kept = new Map<string, Kept>()
   let bytes = 0
@@ -57,6 +60,7 @@ export function segmentCache(maxBytes: number): SegmentCache {
     keepSlice: (version, slice) => keep(`${slice.day}/${version}`, slice, slice.ms.buffer.byteLength),
     keepColumn: (day, version, property, column) =>
       keep(`${day}/${version}/${property}`, column, typeof column === 'string' ? 0 : columnBytes(column)),
+    onDamaged,
     get bytes() {
       return bytes
     },

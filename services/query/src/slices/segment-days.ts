@@ -61,7 +61,10 @@ async function bareSlices(
   const sql = `copy (select day - date '1970-01-01', body from events_internal.event_segments where day = any (${datesOf(missing)})) to stdout (format binary)`
   await copyOut(client, sql, 2, (bytes, starts, sizes) => {
     const day = bytes.readInt32BE(starts[0])
-    const slice = unlessDamaged(() => decodeSegment(shared(bytes, starts[1]!, sizes[1]!)))
+    const slice = unlessDamaged(
+      () => decodeSegment(shared(bytes, starts[1]!, sizes[1]!)),
+      (error) => cache.onDamaged(day, versions.get(day)!, error),
+    )
     if (slice === undefined) return
     slices.set(day, slice)
     cache.keepSlice(versions.get(day)!, slice)
@@ -101,7 +104,10 @@ copy (select day - date '1970-01-01', property, body from events_internal.event_
     const column =
       sizes[2]! < 0
         ? undefined
-        : unlessDamaged(() => decodeColumn(shared(bytes, starts[2]!, sizes[2]!), slices.get(day)!))
+        : unlessDamaged(
+            () => decodeColumn(shared(bytes, starts[2]!, sizes[2]!), slices.get(day)!),
+            (error) => cache.onDamaged(day, missing.get(key)!.usable.version, error),
+          )
     known.set(key, column === undefined ? 'not kept' : sharedColumn(column, listOf(property, lists)))
   })
   for (const [key, { usable, property }] of missing) {
@@ -152,11 +158,12 @@ function sharedColumn({ values, codes }: PropertyColumn, list: Dictionary): Prop
   return { values: list.texts, codes: new type(bytes.buffer), numberOfCode }
 }
 
-function unlessDamaged<T>(decode: () => T): T | undefined {
+function unlessDamaged<T>(decode: () => T, onDamaged: (error: SegmentFormatError) => void): T | undefined {
   try {
     return decode()
   } catch (error) {
-    if (error instanceof SegmentFormatError) return undefined
-    throw error
+    if (!(error instanceof SegmentFormatError)) throw error
+    onDamaged(error)
+    return undefined
   }
 }
