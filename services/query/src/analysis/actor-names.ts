@@ -62,7 +62,7 @@ function selectNames(unit: Unit): string {
   return `
 select ${keyOf(unit)} as key, (date_part('epoch', e.created_at) * 1000000)::bigint as micros, ${NAMES[kindOf(unit)](unit)}
   from public.platform_events e
-  left join events_internal.session_users s on s.session_key = e.actor_key
+  left join events_internal.session_users s on ${unit === 'session' ? 's.session_id = e.session_id' : 's.session_key = e.actor_key'}
  where e.created_at = any ($1::timestamptz[]) and e.created_at >= $2::timestamptz and e.created_at <= $3::timestamptz`
 }
 
@@ -76,7 +76,7 @@ const NAMES = {
             else 'session:' || e.session_id end as actor,
        coalesce(e.user_id, s.user_id) as user_id,
        case when coalesce(e.user_id, s.user_id) is null then e.session_id end as session_id`,
-  session: () => `'session:' || e.session_id as actor, null as user_id, e.session_id`,
+  session: () => `'session:' || e.session_id as actor, s.user_id, e.session_id`,
   property: (unit: Unit) =>
     `'property:' || (e.properties ->> ${escapeLiteral((unit as { property: string }).property)}) as actor, null as user_id, null as session_id`,
 }

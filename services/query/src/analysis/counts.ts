@@ -5,7 +5,7 @@ import { type Asking, analysis } from './analysis.ts'
 import { requireFewBuckets } from './bucket-limit.ts'
 import { count, time } from './funnel-shapes.ts'
 import { requireAnswerable } from './known.ts'
-import { eventTypes, filters, property } from './match-request.ts'
+import { eventTypes, filters, filtersOn, property } from './match-request.ts'
 import { periodFields, rangeOf } from './period.ts'
 import { timeZone } from './time-zone.ts'
 
@@ -85,7 +85,8 @@ interface CountRow {
 async function countUniques(asking: Asking, asked: Asked): Promise<Counts> {
   const range = rangeOf(asked, asking.nowMs)
   const { fromMicros, toMicros } = range
-  const { event_types, bucket, breakdown = null, where, time_zone: timeZone } = asked
+  const { event_types, bucket, breakdown = null, time_zone: timeZone } = asked
+  const where = filtersOn(asked.where)
   await requireAnswerable(asking.client, event_types ?? [], range)
   requireFewBuckets(bucket, range)
   if (fromMicros === toMicros) return []

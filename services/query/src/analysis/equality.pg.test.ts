@@ -33,6 +33,10 @@ const FUNNELS: Record<string, object> = {
   'by city': { steps: ['A', 'B', 'C'], breakdown: { property: 'city', at: 'last' } },
   'by city, unordered': { steps: ['A', 'B'], mode: 'unordered', breakdown: { property: 'city', at: 2 } },
   'by day': { steps: ['A', 'B'], breakdown: { by: 'day' } },
+  'by a property that is called $source': { steps: ['A', 'B'], breakdown: { property: '$source', at: 'first' } },
+  'filtered by a property that is called $source': {
+    steps: [{ event_type: 'A', where: [{ property: '$source', op: '=', value: 'radio' }] }, 'B'],
+  },
   'by source': { steps: ['A', 'B'], breakdown: { by: 'source' } },
 }
 
@@ -67,6 +71,7 @@ select substr('ABCD', 1 + (random() * 3.99)::int % 4, 1),
        jsonb_strip_nulls(jsonb_build_object(
          'city', (array['Cali', 'Bogotá', 'Pasto', null])[1 + (random() * 3.99)::int % 4],
          'price', case when random() < 0.2 then to_jsonb('dear'::text) else to_jsonb(round((random() * 6)::numeric, 1)) end,
+         '$source', case when random() < 0.5 then 'radio' end,
          'order', case when random() < 0.5 then 'o' || n % 40 end))
 from generate_series(1, 1500) n`
 

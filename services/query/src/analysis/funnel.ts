@@ -1,6 +1,7 @@
 import { type FunnelBreakdown, type FunnelDefinition, funnelColumns } from '@platform-events/analytics'
 import { RequestError } from '@platform-events/contracts'
 import { z } from 'zod'
+import { columnOf } from '../slices/column.ts'
 import { type Asking, analysis } from './analysis.ts'
 import { requireFewBuckets } from './bucket-limit.ts'
 import type { Cell } from './csv.ts'
@@ -51,13 +52,17 @@ export const funnel = analysis({
     const asked = askedFunnel(given, asking.nowMs)
     requireStep(given.breakdown, asked)
     if (given.trend !== undefined) requireFewBuckets(given.trend.unit, asked.range)
-    const { slices } = await readFunnel(asking, asked, given.breakdown)
+    const groups =
+      given.breakdown !== undefined && 'property' in given.breakdown
+        ? { ...given.breakdown, property: columnOf(given.breakdown.property) }
+        : given.breakdown
+    const { slices } = await readFunnel(asking, asked, groups)
     const { unit, time_zone } = given.trend ?? {}
     const found = await asking.walk(
       {
         walk: 'funnel',
         definition: asked.definition,
-        breakdown: given.breakdown,
+        breakdown: groups,
         limit: given.limit,
         trend: unit === undefined ? undefined : { unit, timeZone: time_zone! },
         nowMicros: asking.nowMs * 1000,

@@ -262,6 +262,23 @@ describe('many askers', () => {
   })
 })
 
+it('tells whose a session is', async () => {
+  const bySession = { ...FUNNEL, unit: 'session', step: 2, outcome: 'converted' }
+  const { actors } = (await post('funnel/actors', bySession)).json()
+  expect(actors).toContainEqual(expect.objectContaining({ actor: 'session:u', user_id: USER, session_id: 'u' }))
+  expect(actors).toContainEqual(expect.objectContaining({ actor: 'session:s1', user_id: null, session_id: 's1' }))
+})
+
+it.each([
+  { op: '=', value: 9007199254740992 },
+  { op: 'in', value: [1, -9007199254740992] },
+  { op: '<', value: 9007199254740992 },
+])('refuses a number that JSON has rounded: %j', async (filter) => {
+  const asked = { event_type: 'A', where: [{ property: 'n', ...filter }] }
+  const response = await post('funnel', { ...FUNNEL, steps: [asked, 'B'] })
+  expect([response.statusCode, response.json().message]).toEqual([400, expect.stringMatching(/ask in SQL$/)])
+})
+
 it.each([
   ['active-actors', { time_zone: 'America/Bogota' }, 'day'],
   ['retention', { unit: 'month', time_zone: 'America/Bogota' }, 'month'],

@@ -1,5 +1,6 @@
 import { RequestError } from '@platform-events/contracts'
 import { z } from 'zod'
+import { columnOf } from '../slices/column.ts'
 import { analysis } from './analysis.ts'
 import { readFunnel } from './funnel.ts'
 import { askedFunnel, funnelFields } from './funnel-request.ts'
@@ -41,7 +42,7 @@ export const lift = analysis({
     const { definition, range } = asked
     if (step >= definition.steps.length || definition.steps[step - 1]!.optional)
       throw new RequestError('invalid_query', 'step: wants the number of a required step, not of the last')
-    const breakdown = { property: name, at: step }
+    const breakdown = { property: columnOf(name), at: step }
     const { slices } = await readFunnel(asking, asked, breakdown)
     const values = await asking.walk({ walk: 'lift', definition, breakdown, step }, slices)
     return { values, from: range.from, to: range.to }

@@ -1,11 +1,14 @@
-import type { EventMatch } from '@platform-events/analytics'
+import type { EventMatch, PropertyFilter } from '@platform-events/analytics'
 import { LIMITS } from '@platform-events/contracts'
 import { z } from 'zod'
+import { columnOf } from '../slices/column.ts'
 
 const NAME_FORM = `an event type has 1 to ${LIMITS.EVENT_TYPE_CHARACTERS} characters`
 const MAX_TYPES = 100
 const MAX_FILTERS = 20
 const MAX_VALUE_CHARACTERS = 1000
+const INEXACT =
+  'a whole number beyond 9007199254740991 loses digits in JSON: send it as a text if the property is one, or ask in SQL'
 
 /** Text without NUL, which Postgres cannot hold. */
 const text = (longest: number, form: string) =>
@@ -23,8 +26,10 @@ const string = z
   .string()
   .max(MAX_VALUE_CHARACTERS)
   .refine((value) => !value.includes('\0'), 'has a NUL')
-const scalar = z.union([string, z.number(), z.boolean()], { error: 'wants a string, a number or a boolean' })
-const ordered = z.union([string, z.number()], { error: 'wants a number, or a string' })
+const scalar = z
+  .union([string, z.number(), z.boolean()], { error: 'wants a string, a number or a boolean' })
+  .refine(isExact, INEXACT)
+const ordered = z.union([string, z.number()], { error: 'wants a number, or a string' }).refine(isExact, INEXACT)
 
 /** One condition on a property; what each op means: docs/analytics.md. */
 const filter = z.discriminatedUnion(
@@ -60,5 +65,15 @@ export function matchOf(given: {
   event_types?: string[] | undefined
   where: z.output<typeof filters>
 }): EventMatch {
-  return { eventTypes: given.event_types ?? [given.event_type!], where: given.where }
+  return { eventTypes: given.event_types ?? [given.event_type!], where: filtersOn(given.where) }
+}
+
+/** As walks take them. */
+export function filtersOn(where: z.output<typeof filters>): PropertyFilter[] {
+  return where.map((each) => ({ ...each, property: columnOf(each.property) }))
+}
+
+/** A larger whole number was rounded before anybody saw it. */
+function isExact(value: string | number | boolean): boolean {
+  return !Number.isInteger(value) || Number.isSafeInteger(value)
 }

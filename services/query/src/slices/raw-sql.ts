@@ -1,5 +1,6 @@
 import { SOURCE_COLUMN } from '@platform-events/analytics'
 import { escapeLiteral } from '@platform-events/postgres'
+import { PROPERTY_OF_THAT_NAME } from './column.ts'
 import { dateOfDay } from './day.ts'
 import type { Unit, Wanted } from './wanted.ts'
 
@@ -60,7 +61,8 @@ export function keyOf(unit: Unit): string {
 /** To take a value out of its JSON and to carry it costs more than all the rest: only where somebody looks. */
 function columnValue(column: string, types: readonly string[] | undefined): string {
   if (column === SOURCE_COLUMN) return 'e.source_id::text'
-  const value = `(e.properties -> ${escapeLiteral(column)})::text`
+  const property = column === PROPERTY_OF_THAT_NAME ? SOURCE_COLUMN : column
+  const value = `(e.properties -> ${escapeLiteral(property)})::text`
   return types === undefined ? value : `case when ${isOfTypes(types)} then ${value} end`
 }
 

@@ -1,5 +1,6 @@
 import { DAY_MICROS, type DaySlice, SELECT_USABLE_DAYS } from '@platform-events/analytics'
 import type { PoolClient } from '@platform-events/postgres'
+import { PROPERTY_OF_THAT_NAME } from './column.ts'
 import { dateOfDay, dayOfDate, daysOf } from './day.ts'
 import { collides } from './late-rows.ts'
 import { readRawDays } from './raw-days.ts'
@@ -23,7 +24,9 @@ const MANY_LATE_ROWS = 10_000
  * raw. Whatever is raw and whatever is not, the rows are the same. To be called in `inSnapshot`.
  */
 export async function readSlices(client: PoolClient, cache: SegmentCache, wanted: Wanted): Promise<Slices> {
-  const usable = wanted.unit === 'actor' ? await usableDays(client, wanted) : []
+  // Segments have no column for a property of that name.
+  const isInSegments = wanted.unit === 'actor' && !wanted.columns.includes(PROPERTY_OF_THAT_NAME)
+  const usable = isInSegments ? await usableDays(client, wanted) : []
   const segments = await readSegmentDays(client, cache, usable, wanted.columns)
   let late = usable.filter(({ day, lateRows }) => lateRows > 0 && segments.has(day)).map(({ day }) => day)
   for (;;) {

@@ -9,7 +9,7 @@ export interface Wanted {
   unit: Unit
   /** Null: of every type. */
   eventTypes: string[] | null
-  /** Names of properties, and SOURCE_COLUMN. */
+  /** Names of properties, by `columnOf`, and SOURCE_COLUMN. */
   columns: string[]
   /** Event types of which alone a column is looked at, by its name; the others may come without its value. Absent: all. */
   columnTypes?: ReadonlyMap<string, readonly string[]>
