@@ -61,7 +61,7 @@ describe('ByteTable', () => {
   })
 })
 
-it('rows are ordered by actor, time and id, as a comparing sort does it', () => {
+it('rows are ordered by actor, time and id, as a comparing sort does it', async () => {
   const row = fc.record({
     actor: fc.constantFrom(0, 1, 2 ** 31 - 1),
     ms: fc.nat(86_399_999),
@@ -69,9 +69,9 @@ it('rows are ordered by actor, time and id, as a comparing sort does it', () => 
     id: fc.nat(255),
   })
   const few = fc.record({ actor: fc.nat(1), ms: fc.nat(1), us: fc.nat(1), id: fc.nat(255) })
-  fc.assert(
-    fc.property(fc.array(fc.oneof(row, few), { maxLength: 60 }), (rows) => {
-      const order = rowOrder(rows.length, {
+  await fc.assert(
+    fc.asyncProperty(fc.array(fc.oneof(row, few), { maxLength: 60 }), async (rows) => {
+      const order = await rowOrder(rows.length, {
         actors: Uint32Array.from(rows, ({ actor }) => actor),
         ms: Uint32Array.from(rows, ({ ms }) => ms),
         us: Uint16Array.from(rows, ({ us }) => us),

@@ -32,7 +32,7 @@ export interface PropertyColumn {
   numberOfCode?: Uint32Array
 }
 
-/** The name under which `source_id` is a column like any property, which no property can have: a JSON number per row. */
+/** The name under which `source_id` is a column like any property: a JSON number per row. A property of that name cannot be asked for. */
 export const SOURCE_COLUMN = '$source'
 
 export const DAY_MICROS = 86_400_000_000

@@ -111,7 +111,7 @@ async function beginWithSnapshot(session: RetentionSession, signal: AbortSignal)
 
 async function putInPlace(session: RetentionSession, day: Day, rows: SegmentRows): Promise<BuiltSegment> {
   const { client } = session
-  const { slice, columns, allProperties } = rows.finish()
+  const { slice, columns, allProperties } = await rows.finish()
   const body = encodeSegment(slice)
   const built = { rows: slice.rows, actors: slice.actorNos.length, bytes: body.length }
   const updated = await client.query(PUT_SEGMENT, [

@@ -14,10 +14,6 @@ export class ByteTable {
     this.#maxBytes = limits.maxBytes
   }
 
-  get size(): number {
-    return this.#count
-  }
-
   /** @returns the number of these bytes; 0 where they are new and there is no more room */
   numberOf(bytes: Uint8Array, start: number, end: number): number {
     const mask = this.#slots.length - 1

@@ -1,3 +1,4 @@
+import { setImmediate as turn } from 'node:timers/promises'
 import { type DaySlice, encodeColumn, type PropertyColumn, SOURCE_COLUMN } from '@platform-events/analytics'
 import { ByteTable } from './byte-table.ts'
 import { rowOrder } from './row-order.ts'
@@ -12,6 +13,13 @@ const TYPES = { maxEntries: 65_535, maxBytes: 1 << 24 }
 
 /** A day that no segment can hold. */
 export class UnfitDayError extends Error {}
+
+interface FinishedDay {
+  slice: DaySlice
+  /** Null: not kept. */
+  columns(): Generator<[property: string, Uint8Array | null]>
+  allProperties: boolean
+}
 
 /** The rows of a day as they come, in any order; about 60 bytes each. */
 export class SegmentRows {
@@ -45,10 +53,6 @@ export class SegmentRows {
     this.#sources = new Int16Array(capacity)
   }
 
-  get length(): number {
-    return this.#rows
-  }
-
   /** Takes a row of a binary COPY, whose bytes may be used again afterwards. */
   add(bytes: Buffer, starts: Int32Array, sizes: Int32Array): void {
     const row = this.#rows
@@ -74,9 +78,10 @@ export class SegmentRows {
   }
 
   /** The day, and its columns one by one, encoded. The same rows make the same bytes, in whatever order they came. */
-  finish(): { slice: DaySlice; columns(): Generator<[property: string, Uint8Array | null]>; allProperties: boolean } {
-    const order = rowOrder(this.#rows, { actors: this.#actors, ms: this.#ms, us: this.#us, ids: this.#ids })
+  async finish(): Promise<FinishedDay> {
+    const order = await rowOrder(this.#rows, { actors: this.#actors, ms: this.#ms, us: this.#us, ids: this.#ids })
     const slice = this.#slice(order)
+    await turn()
     const places = new Uint32Array(order.length)
     for (let place = 0; place < order.length; place += 1) places[order[place]!] = place
     const sources = this.#sources
@@ -96,7 +101,8 @@ export class SegmentRows {
     const rows = order.length
     const names = this.#types.texts()
     const types = names.toSorted()
-    const codeOf = names.map((name) => types.indexOf(name))
+    const codes = new Map(types.map((name, code) => [name, code]))
+    const codeOf = names.map((name) => codes.get(name)!)
     const slice: DaySlice = {
       day: this.#day,
       rows,

@@ -51,7 +51,7 @@ interface Usable {
 
 async function differences(client: PoolClient, day: Day, usable: Usable): Promise<string[]> {
   const made = await readDay(client, day, usable.row_count)
-  const { slice, columns, allProperties } = made.finish()
+  const { slice, columns, allProperties } = await made.finish()
   const stored = new Map<string, Buffer | null>()
   const found = await client.query<{ property: string; body: Buffer | null }>(SELECT_COLUMNS, [day])
   for (const { property, body } of found.rows) stored.set(property, body)
