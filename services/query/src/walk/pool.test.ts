@@ -80,6 +80,19 @@ parentPort.on('message', ({ taskId, question: { walk } }) => {
   parentPort.postMessage({ taskId, ok: true, value: 'answer' })
 })`)}`,
 )
+/** Tallies, and never makes an answer of it. */
+const UNENDING_WORKER = new URL(
+  `data:text/javascript,${encodeURIComponent(`
+import { parentPort } from 'node:worker_threads'
+const port = new BroadcastChannel('ending')
+parentPort.on('message', ({ taskId, kind, question: { walk } }) => {
+  if (walk === 'die') process.exit(3)
+  if (kind === 'finish') port.postMessage(kind)
+  const began = Date.now()
+  while (kind === 'finish' && Date.now() - began < 10_000);
+  parentPort.postMessage({ taskId, ok: true, value: 'answer' })
+})`)}`,
+)
 /** Says in public what it is asked. */
 const TELLING_WORKER = new URL(
   `data:text/javascript,${encodeURIComponent(`
@@ -123,6 +136,22 @@ it('lets go of what nobody waits for any more, also in a worker that does not li
   await expect(hanging).rejects.toThrow('gone')
   await expect(waiting).rejects.toThrow('gone')
   expect(await other).toBe('answer')
+})
+
+it('lets go of what is nearly done, too', async () => {
+  const walks = startOdd({ stubbornMs: 10, worker: UNENDING_WORKER })
+  const ending = new BroadcastChannel('ending')
+  const gone = new AbortController()
+  ending.onmessage = () => gone.abort(new Error('gone'))
+  await expect(walks.walk(asked('funnel'), [], gone.signal)).rejects.toThrow('gone')
+  ending.close()
+  await expect(walks.walk(asked('die'), [])).rejects.toThrow('a walk worker died')
+})
+
+it('gives its seat to the next when a question cannot be sent to a worker', async () => {
+  const walks = startOdd()
+  await expect(walks.walk({ walk: 'funnel', limit: () => 1 } as never, [])).rejects.toThrow(/could not be cloned/)
+  expect(await walks.walk(asked('funnel'), [])).toBe('answer')
 })
 
 it('stops in the middle of anything', async () => {

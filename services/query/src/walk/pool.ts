@@ -24,6 +24,8 @@ export interface WalkPool {
 
 interface Task {
   message: ToWorker
+  /** Those of the walk that it is a part of. */
+  parts: Parts
   resolve(value: unknown): void
   reject(error: unknown): void
 }
@@ -90,18 +92,29 @@ export function walkPool({
   /** Gives what waits to who is free, in the order of asking. */
   function hand(): void {
     for (const seat of seats) {
-      if (stopped || waiting.length === 0) return
-      if (seat.task !== undefined) continue
-      seat.task = waiting.shift()!
-      const worker = seat.worker ?? spawn(seat)
-      worker.postMessage(seat.task.message)
+      while (!stopped && seat.task === undefined) {
+        const task = waiting.shift()
+        if (task === undefined) return
+        give(task, seat)
+      }
     }
   }
 
-  function perform(message: ToWorker): Promise<unknown> {
+  function give(task: Task, seat: Seat): void {
+    const worker = seat.worker ?? spawn(seat)
+    try {
+      worker.postMessage(task.message)
+      seat.task = task
+    } catch (error) {
+      // What cannot be cloned.
+      task.reject(error)
+    }
+  }
+
+  function perform(message: ToWorker, parts: Parts): Promise<unknown> {
     if (stopped) throw new Error('the walk workers are stopped')
     return new Promise((resolve, reject) => {
-      const task = { message, resolve, reject }
+      const task = { message, parts, resolve, reject }
       // What ends a question goes before what begins another.
       if (message.kind === 'finish') waiting.unshift(task)
       else waiting.push(task)
@@ -111,25 +124,25 @@ export function walkPool({
 
   function tally(question: WalkQuestion, slices: DaySlice[], parts: Parts): Promise<unknown> {
     lastTaskId += 1
-    return perform({ taskId: lastTaskId, kind: 'tally', question, slices, parts })
+    return perform({ taskId: lastTaskId, kind: 'tally', question, slices, parts }, parts)
   }
 
-  function finish(question: WalkQuestion, tallies: unknown[]): Promise<unknown> {
+  function finish(question: WalkQuestion, tallies: unknown[], parts: Parts): Promise<unknown> {
     lastTaskId += 1
-    return perform({ taskId: lastTaskId, kind: 'finish', question, tallies })
+    return perform({ taskId: lastTaskId, kind: 'finish', question, tallies }, parts)
   }
 
   async function warmUp(): Promise<void> {
     const slices = warmUpSlices()
     for (let time = 0; time < WARM_UPS; time += 1) {
       const tallies = await Promise.all(seats.map(() => tally(WARM_UP, slices, partsOf(slices, 1))))
-      await Promise.all(seats.map(() => finish(WARM_UP, tallies)))
+      await Promise.all(seats.map(() => finish(WARM_UP, tallies, partsOf(slices, 1))))
     }
   }
 
   function cancel(parts: Parts, reason: unknown): void {
     Atomics.store(parts.next, 0, CANCELLED)
-    const mine = (task: Task | undefined) => task?.message.kind === 'tally' && task.message.parts === parts
+    const mine = (task: Task | undefined) => task?.parts === parts
     for (const task of waiting.filter(mine)) {
       waiting.splice(waiting.indexOf(task), 1)
       task.reject(reason)
@@ -166,7 +179,7 @@ export function walkPool({
         const workers = Array.from({ length: workersFor(slices, threads) })
         const tallies = await Promise.all(workers.map(() => tally(question, slices, parts)))
         signal?.throwIfAborted()
-        return (await finish(question, tallies)) as WalkAnswer<typeof question>
+        return (await finish(question, tallies, parts)) as WalkAnswer<typeof question>
       } catch (error) {
         Atomics.store(parts.next, 0, CANCELLED)
         throw error
