@@ -1,9 +1,9 @@
 /**
- * How a reader begins: everything is read in this one transaction. The lock comes before the first snapshot, so that no day is dropped or truncated
+ * What comes first in a reader's transaction, in which everything is read. The lock comes before the first snapshot, so that no day is dropped or truncated
  * behind the snapshot's back (neither is seen by MVCC), and keeps off nobody but those who want to do that.
  */
 export const BEGIN_READING = `
-begin isolation level repeatable read read only;
+set transaction isolation level repeatable read read only;
 lock table public.platform_events in access share mode`
 
 /**

@@ -19,18 +19,18 @@ export interface CountsAnswer {
  * @param query the parsed query string: `from`, `to`
  * @throws RequestError invalid_query, database_unavailable, query_timeout
  */
-export async function countEvents(pool: Pool, query: unknown, nowMs: number): Promise<CountsAnswer> {
+export async function countByType(pool: Pool, query: unknown, nowMs: number): Promise<CountsAnswer> {
   const { from, to } = period(parse(countsQuery, query), nowMs)
-  const found = await readOnly(pool, (client) => client.query<CountRow>(SELECT_COUNTS, [from, to]))
+  const found = await readOnly(pool, (client) => client.query<TypeCountRow>(SELECT_COUNTS_BY_TYPE, [from, to]))
   const counts = found.rows.map((row) => ({ event_type: row.event_type, event_count: Number(row.event_count) }))
   return { counts, from, to }
 }
 
-interface CountRow {
+interface TypeCountRow {
   event_type: string
   event_count: string
 }
 
-const SELECT_COUNTS = `
+const SELECT_COUNTS_BY_TYPE = `
 select event_type, event_count
   from public.get_event_counts_by_type(p_start_date => $1::timestamptz, p_end_date => $2::timestamptz)`

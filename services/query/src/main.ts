@@ -24,7 +24,8 @@ const settings = readConfigOrExit(
     ...databaseSettings,
     /** Signs session cookies; without it a restart ends the sessions. The same on all instances of this service. */
     SESSION_SECRET: z.string().min(32, 'at least 32 characters').optional(),
-    QUERY_CONNECTIONS: z.coerce.number().int().min(1).default(4),
+    /** One of them cancels what the others run. */
+    QUERY_CONNECTIONS: z.coerce.number().int().min(2, 'at least 2').default(4),
     ...analysisSettings,
   }),
   process.env,

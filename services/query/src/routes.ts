@@ -7,7 +7,7 @@ import { ANALYSES } from './analysis/analyses.ts'
 import { analysisRoutes } from './analysis/routes.ts'
 import { askerQueue } from './asker-queue.ts'
 import { createAuthenticator } from './auth.ts'
-import { countEvents } from './counts.ts'
+import { countByType } from './counts.ts'
 import { ledgerMetrics } from './ledger-metrics.ts'
 import { analysisMetrics, queryMetrics } from './metrics.ts'
 import { OPENAPI } from './openapi.ts'
@@ -107,7 +107,7 @@ export function queryRoutes(options: QueryOptions): FastifyPluginAsync {
           ...{ pool, queue, walks, cache, metrics, clock },
           askerOf: (request) => askers.get(request)!,
           withoutQuestion: {
-            counts: (request) => metrics.timed('counts', () => countEvents(pool, request.query, clock())),
+            counts: (request) => metrics.timed('counts', () => countByType(pool, request.query, clock())),
           },
         }),
       )

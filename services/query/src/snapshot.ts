@@ -1,3 +1,4 @@
+import { BEGIN_READING } from '@platform-events/analytics'
 import type { Pool, PoolClient } from '@platform-events/postgres'
 import { readOnly } from './read-only.ts'
 
@@ -17,16 +18,11 @@ export async function inSnapshot<T>(
 ): Promise<T> {
   signal.throwIfAborted()
   return await readOnly(pool, async (client) => {
-    await client.query(BEGIN_SNAPSHOT)
+    await client.query(`set local lock_timeout = ${LOCK_TIMEOUT_MS}; ${BEGIN_READING}`)
     const { rows } = await client.query<{ pid: number }>('select pg_backend_pid() as pid')
     return await cancelledBy(signal, pool, rows[0]!.pid, () => run(client))
   })
 }
-
-const BEGIN_SNAPSHOT = `
-set transaction isolation level repeatable read;
-set local lock_timeout = ${LOCK_TIMEOUT_MS};
-lock table public.platform_events in access share mode`
 
 /** By the server's own process id: that of the connection would be a pooler's. */
 async function cancelledBy<T>(signal: AbortSignal, pool: Pool, pid: number, run: () => Promise<T>): Promise<T> {

@@ -27,7 +27,7 @@ export async function verifySegments(pool: Pool): Promise<VerifiedSegment[]> {
 export async function verifySegment(pool: Pool, day: Day): Promise<VerifiedSegment> {
   const client = await pool.connect()
   try {
-    await client.query(BEGIN_READING)
+    await client.query(`begin; ${BEGIN_READING}`)
     const { rows } = await client.query<Usable>(SELECT_USABLE_DAYS, [day, day])
     const usable = rows[0]
     if (usable === undefined) return { day, verdict: 'unused', parts: [] }

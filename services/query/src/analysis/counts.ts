@@ -43,7 +43,7 @@ export const eventCounts = analysis({
   range: (asked, nowMs) => (maySumHours(asked) ? null : rangeOf(asked, nowMs)),
   async run(asking, asked) {
     const { from, to } = rangeOf(asked, asking.nowMs)
-    const counts = asked.unique ? await countUniques(asking, asked) : await countEvents(asking, asked)
+    const counts = asked.unique ? await countUniques(asking, asked) : await countSeries(asking, asked)
     return { counts, from, to }
   },
   csv: {
@@ -62,9 +62,9 @@ function maySumHours({ unique, where, bucket, breakdown }: Asked): boolean {
 }
 
 /** From the rollup, where it can. */
-async function countEvents({ client, nowMs }: Asking, asked: Asked): Promise<Counts> {
+async function countSeries({ client, nowMs }: Asking, asked: Asked): Promise<Counts> {
   const { from, to } = rangeOf(asked, nowMs)
-  const { rows } = await client.query<CountRow>(SELECT_COUNTS, [
+  const { rows } = await client.query<SeriesRow>(SELECT_SERIES, [
     asked.event_types ?? null,
     ...[from, to, asked.bucket, asked.breakdown ?? null],
     ...[JSON.stringify(asked.where), asked.time_zone],
@@ -75,7 +75,7 @@ async function countEvents({ client, nowMs }: Asking, asked: Asked): Promise<Cou
   }))
 }
 
-interface CountRow {
+interface SeriesRow {
   bucket: Date
   event_type: string | null
   breakdown: string | null
@@ -104,7 +104,7 @@ async function countUniques(asking: Asking, asked: Asked): Promise<Counts> {
   }))
 }
 
-const SELECT_COUNTS = `
+const SELECT_SERIES = `
 select bucket, event_type, breakdown, events
   from public.event_counts(
          p_types => $1::text[], p_from => $2::timestamptz, p_to => $3::timestamptz, p_bucket => $4::text,
