@@ -2,6 +2,8 @@ import type { FastifyInstance } from 'fastify'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { createTestDatabase, type TestDatabase } from '../../../../test/support/postgres.ts'
 import { startTestQuery } from '../../../../test/support/query.ts'
+import { readRawDays } from '../slices/raw-days.ts'
+import type { Wanted } from '../slices/wanted.ts'
 
 const DAY_MS = 86_400_000
 const midnight = Math.floor(Date.now() / DAY_MS) * DAY_MS
@@ -80,4 +82,29 @@ it('does not mistake an actor with a number beyond those that walks tell apart f
   )
   const response = await post('funnel', { ...FUNNEL, from: dayAt(0), to: dayAt(-1) })
   expect([response.statusCode, response.json().code]).toEqual([500, 'internal'])
+})
+
+it('refuses a property with more values than memory is for, and the connection goes on', async () => {
+  await database.pool.query(
+    `insert into public.platform_events (event_type, session_id, properties)
+     select 'Many', 's', jsonb_build_object('request', n) from generate_series(1, 3) n`,
+  )
+  const bounds = { fromMicros: midnight * 1000, toMicros: (midnight + DAY_MS) * 1000 }
+  const source = { ranges: [[bounds.fromMicros, bounds.toMicros]] as const, lateDays: [], ...bounds }
+  const wanted: Wanted = {
+    ...bounds,
+    unit: 'actor',
+    eventTypes: ['Many'],
+    columns: ['request'],
+    sequence: false,
+    nobody: false,
+  }
+  const client = await database.pool.connect()
+  try {
+    const read = (most: number) => readRawDays(client, wanted, source, most)
+    await expect(read(2)).rejects.toThrow('request has more than 2 values in this range')
+    expect((await read(3)).slices.map(({ rows }) => rows)).toEqual([3])
+  } finally {
+    client.release()
+  }
 })

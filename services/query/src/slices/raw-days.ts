@@ -1,4 +1,5 @@
 import { DAY_MICROS, type DaySlice } from '@platform-events/analytics'
+import { RequestError } from '@platform-events/contracts'
 import { copyOut, type PoolClient } from '@platform-events/postgres'
 import { Dictionary } from './dictionary.ts'
 import { RawDay, type RawTexts } from './raw-day.ts'
@@ -11,6 +12,9 @@ import type { Wanted } from './wanted.ts'
  */
 export const FIRST_LOCAL_NO = 2 ** 30
 
+/** Distinct values of a property that one question keeps in memory, some 150 MB; all of ten million would take gigabytes. */
+const MOST_VALUES = 1_000_000
+
 export interface RawDays {
   /** Ascending; days without a row are not there. */
   slices: DaySlice[]
@@ -19,7 +23,12 @@ export interface RawDays {
 }
 
 /** Reads raw events into slices: one statement and one sort for all the days, whose rows come actor by actor. */
-export async function readRawDays(client: PoolClient, wanted: Wanted, source: RawSource): Promise<RawDays> {
+export async function readRawDays(
+  client: PoolClient,
+  wanted: Wanted,
+  source: RawSource,
+  mostValues = MOST_VALUES,
+): Promise<RawDays> {
   if (source.ranges.length === 0 && source.lateDays.length === 0) return { slices: [], localKeys: [] }
   const texts: RawTexts = {
     types: new Dictionary(),
@@ -60,6 +69,7 @@ export async function readRawDays(client: PoolClient, wanted: Wanted, source: Ra
       const size = sizes[4 + at]!
       const start = starts[4 + at]!
       day.addValue(at, size < 0 ? 0 : dictionaries[at]!.code(bytes.toString('utf8', start, start + size)) + 1)
+      if (dictionaries[at]!.texts.length > mostValues) throw tooManyValues(wanted.columns[at]!, mostValues)
     }
   })
   const slices = [...days.values()].map((day) => day.slice())
@@ -67,3 +77,9 @@ export async function readRawDays(client: PoolClient, wanted: Wanted, source: Ra
 }
 
 const MICROS_OF_2000 = 946_684_800_000_000
+
+function tooManyValues(property: string, mostValues: number): RequestError {
+  const many = mostValues.toLocaleString('en-US')
+  const message = `${property} has more than ${many} values in this range: ask for a shorter one, or in SQL, which takes its time`
+  return new RequestError('invalid_query', message)
+}
