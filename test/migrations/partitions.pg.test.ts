@@ -67,7 +67,7 @@ describe.each(EACH_KIND)('partitions on $name', (ground) => {
               (select count(*)::int from pg_trigger where tgrelid = c.oid and tgparentid <> 0) as triggers
        from pg_class c where c.oid = 'events_internal.platform_events_20300401'::regclass`,
     )
-    expect(rows).toEqual([{ owner: 'events_owner', inherited: 6, indexes: 6, triggers: 2 }])
+    expect(rows).toEqual([{ owner: 'events_owner', inherited: 6, indexes: 6, triggers: 3 }])
     const gin =
       await db.query(`select from pg_index i join pg_class c on c.oid = i.indexrelid join pg_am a on a.oid = c.relam
                                 where amname = 'gin' and indrelid = 'public.platform_events'::regclass`)
