@@ -16,6 +16,7 @@ const commands = {
   consumer: () => runTypeScript('services/consumer/src/main.ts'),
   query: () => runTypeScript('services/query/src/main.ts'),
   retention: () => runTypeScript('services/retention/src/main.ts'),
+  marketplace: () => runTypeScript('services/marketplace/src/main.ts'),
   test: () => runTypeScript('test/run-tests.ts'),
   bench: () => runTypeScript('test/bench/main.ts'),
   oracle: () => runTypeScript('test/oracle/main.ts'),

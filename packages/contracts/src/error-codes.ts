@@ -51,6 +51,16 @@ export const REQUEST_ERRORS = {
     retryable: false,
     help: 'Send Authorization: Bearer with an operator token or the JWT of an admin.',
   },
+  sign_in_required: {
+    status: 401,
+    retryable: false,
+    help: 'Send Authorization: Bearer with the JWT that the platform gave the signed-in user.',
+  },
+  guest_session_required: {
+    status: 401,
+    retryable: false,
+    help: 'Send the session_token of a live guest session as Authorization: Bearer; POST /api/guest/session makes one.',
+  },
   forbidden: { status: 403, retryable: false, help: 'This token is valid, but its bearer is not an admin.' },
   cross_origin: {
     status: 403,
@@ -60,6 +70,27 @@ export const REQUEST_ERRORS = {
   origin_not_allowed: { status: 403, retryable: false, help: 'Add this origin to the allowed_origins of the source.' },
   not_found: { status: 404, retryable: false, help: 'See /openapi.json for the paths.' },
   method_not_allowed: { status: 405, retryable: false, help: 'See /openapi.json for the methods of this path.' },
+  conversation_closed: {
+    status: 409,
+    retryable: false,
+    help: 'Leave conversation_id out to begin another conversation.',
+  },
+  conversation_full: {
+    status: 409,
+    retryable: false,
+    help: 'This conversation has as many messages as one may have. Begin another.',
+  },
+  idempotency_conflict: {
+    status: 409,
+    retryable: false,
+    help: 'This Idempotency-Key came with another body before. Make a new one for each new request.',
+  },
+  request_in_progress: {
+    status: 409,
+    retryable: true,
+    help: 'A request with this Idempotency-Key is being answered. Send the same again after Retry-After seconds.',
+  },
+  already_converted: { status: 409, retryable: false, help: 'This guest session belongs to another account already.' },
   payload_too_large: {
     status: 413,
     retryable: false,
@@ -81,6 +112,16 @@ export const REQUEST_ERRORS = {
     status: 500,
     retryable: true,
     help: 'A fault of ours; the log has it under this request id. Send the same bytes again.',
+  },
+  assistant_failed: {
+    status: 502,
+    retryable: true,
+    help: 'The assistant’s model failed; your message is kept. Send the same again with the same Idempotency-Key.',
+  },
+  assistant_timeout: {
+    status: 504,
+    retryable: true,
+    help: 'The assistant’s model took too long; your message is kept. Send the same again with the same Idempotency-Key.',
   },
   log_unavailable: {
     status: 503,

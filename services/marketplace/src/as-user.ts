@@ -1,0 +1,27 @@
+import { inTransaction, type Pool, type PoolClient, type TransactionOptions } from '@platform-events/postgres'
+
+/**
+ * Runs `work` in one transaction as this signed-in user, as PostgREST would: row level security decides what it sees and changes, whatever its
+ * statements say.
+ *
+ * @throws what `work` throws; 23503 where a row refers to the user and the platform has none of that id any more
+ */
+export async function asUser<T>(
+  pool: Pool,
+  userId: string,
+  work: (client: PoolClient) => Promise<T>,
+  options?: TransactionOptions,
+): Promise<T> {
+  return await inTransaction(
+    pool,
+    async (client) => {
+      const claims = JSON.stringify({ sub: userId, role: 'authenticated' })
+      await client.query(
+        `select set_config('request.jwt.claims', $1, true), set_config('role', 'authenticated', true)`,
+        [claims],
+      )
+      return await work(client)
+    },
+    options,
+  )
+}

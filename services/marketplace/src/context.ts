@@ -1,0 +1,15 @@
+import type { Pool } from '@platform-events/postgres'
+import type { Logger, Registry, VerifyPlatformJwt } from '@platform-events/runtime'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+
+/** What every part of the module works with. */
+export interface MarketplaceContext {
+  pool: Pool
+  verifyJwt: VerifyPlatformJwt
+  logger: Logger
+  metrics: Registry
+  /** Milliseconds since 1970. */
+  clock: () => number
+  /** Lets an operator through. @throws RequestError unauthorized */
+  authorizeOperator: (request: FastifyRequest, reply: FastifyReply) => Promise<void>
+}

@@ -1,0 +1,3 @@
+export type { MarketplaceContext } from './context.ts'
+export { marketplaceRoutes } from './routes.ts'
+export { marketplaceSettings } from './settings.ts'

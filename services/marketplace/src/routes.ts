@@ -1,0 +1,28 @@
+import rateLimit from '@fastify/rate-limit'
+import { RequestError } from '@platform-events/contracts'
+import type { FastifyInstance, FastifyPluginAsync } from 'fastify'
+import type { MarketplaceContext } from './context.ts'
+
+/** Everything that the module answers, under /api. A rate is bounded where a route has `config.rateLimit`, in this process's memory. */
+export function marketplaceRoutes(context: MarketplaceContext): FastifyPluginAsync {
+  return async (app) => {
+    await app.register(rateLimit, {
+      global: false,
+      errorResponseBuilder: (_request, { ttl }) =>
+        new RequestError('rate_limited', 'More of these were asked than this caller may.', {
+          retryAfterSeconds: ttl / 1000,
+        }),
+    })
+    readAnythingAsJson(app)
+    app.addHook('onSend', async (_request, reply) => {
+      reply.header('cache-control', 'no-store')
+    })
+    context.logger.debug('marketplace routes')
+  }
+}
+
+/** As the other services do: what `curl -d` sends without a header is JSON too. */
+function readAnythingAsJson(app: FastifyInstance): void {
+  app.removeContentTypeParser(['application/json', 'text/plain'])
+  app.addContentTypeParser('*', { parseAs: 'string' }, app.getDefaultJsonParser('ignore', 'ignore'))
+}
