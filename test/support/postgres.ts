@@ -11,8 +11,13 @@ export interface TestDatabase {
 
 /** A database of one's own, cloned from the migrated template. */
 export async function createTestDatabase(): Promise<TestDatabase> {
+  return await cloneDatabase(inject('postgresTemplate'))
+}
+
+/** A database of one's own that is a copy of this one. */
+export async function cloneDatabase(template: string): Promise<TestDatabase> {
   const name = `platform_events_test_${randomBytes(6).toString('hex')}`
-  await administer(`create database ${name} template ${inject('postgresTemplate')}`)
+  await administer(`create database ${name} template ${template}`)
   const url = new URL(inject('postgresUrl'))
   url.pathname = `/${name}`
   const pool = createPool({ connectionString: url.href, applicationName: 'platform-events test' })

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { expect, it } from 'vitest'
-import { MigrationError } from './migrate.ts'
+import { MigrationError } from './migration-files.ts'
 import { createPool } from './pool.ts'
 import { isAway, isRefusal } from './refused.ts'
 

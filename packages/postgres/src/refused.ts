@@ -1,5 +1,5 @@
 import { reasonOf } from '@platform-events/runtime'
-import { MigrationError } from './migrate.ts'
+import { MigrationError } from './migration-files.ts'
 import { classify, sqlstateOf } from './sqlstate.ts'
 
 /** Postgres answers, but not to these settings; the message says what to look at. */

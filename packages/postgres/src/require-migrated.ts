@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from '@platform-events/runtime'
 import type { Pool } from 'pg'
-import { MIGRATION_LOCK, MigrationError } from './migrate.ts'
+import { MigrationError } from './migration-files.ts'
+import { MIGRATION_LOCK } from './migration-session.ts'
 import { isRefusal, PostgresRefusedError } from './refused.ts'
 import { sqlstateOf } from './sqlstate.ts'
 
