@@ -11,6 +11,7 @@ interface AccessFile {
   url?: string
   operator_token?: string
   database_url?: string
+  jwt_secret?: string
 }
 
 /** Where the query side is, and the token that it wants. @throws CliError if nothing says so */
@@ -37,6 +38,17 @@ export async function databaseUrl(input: VerbInput): Promise<string> {
   const file = await readAccess(env)
   if (file.content.database_url !== undefined) return file.content.database_url
   throw new CliError(`Neither DATABASE_URL nor ${file.path} names a database.`, 'Run `npm start`, or set DATABASE_URL.')
+}
+
+/** What signs the tokens of users of this installation. @throws CliError where a platform signs them */
+export async function jwtSecret(input: VerbInput): Promise<string> {
+  const { env } = input.context
+  const secret = env['JWT_SECRET'] || (await readAccess(env)).content.jwt_secret
+  if (secret !== undefined) return secret
+  throw new CliError(
+    'Nothing here signs tokens of users.',
+    'Run `MARKETPLACE=on npm start` first, which makes a secret for that; or set JWT_SECRET as the services have it.',
+  )
 }
 
 /** Where the event log is, as the services are told. */

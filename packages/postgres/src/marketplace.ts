@@ -21,6 +21,7 @@ export interface MarketplaceOptions {
  * Applies the marketplace's migrations that the database lacks, in order, each in a transaction of its own. They do not build on each
  * other's order: a file that comes late is applied. The analytics core must be there.
  *
+ * @param options.before only files with a smaller number; 900 and on drop what the platform had, which wants somebody's word
  * @param options.development make the platform's own tables in a minimal form where they are absent
  * @returns the numbers of the files that this call applied
  * @throws MigrationError if the core is absent, a file fails (those before it stay applied), an applied file was changed, or the database is
@@ -28,7 +29,7 @@ export interface MarketplaceOptions {
  */
 export async function migrateMarketplace(
   connection: string | pg.ClientBase,
-  options: MarketplaceOptions & { development?: boolean } = {},
+  options: MarketplaceOptions & { development?: boolean; before?: number } = {},
 ): Promise<{ applied: number[] }> {
   const files = await readMigrations(options.directory ?? DIRECTORY)
   return await asMigrator(connection, options, async (client) => {
@@ -37,7 +38,9 @@ export async function migrateMarketplace(
       const ledger = new MigrationLedger(client, SCHEMA)
       await ledger.make()
       const done = await ledger.applied(files)
-      const pending = files.filter((file) => !done.includes(file))
+      const pending = files.filter(
+        (file) => !done.includes(file) && file.version < (options.before ?? Number.POSITIVE_INFINITY),
+      )
       for (const file of pending) {
         await runTogether(client, [file], () => ledger.add(file))
         options.logger?.info({ migration: file.name }, 'migrated')

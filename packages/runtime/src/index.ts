@@ -20,6 +20,7 @@ export { Counter, createMetrics, Gauge, Histogram, Registry } from './metrics.ts
 export {
   type PlatformIdentity,
   platformJwtVerifier,
+  signPlatformJwt,
   type VerifyPlatformJwt,
 } from './platform-jwt.ts'
 export { reasonOf } from './reason.ts'

@@ -1,6 +1,6 @@
 import { generateKeyPair, SignJWT } from 'jose'
 import { expect, test } from 'vitest'
-import { platformJwtVerifier } from './platform-jwt.ts'
+import { platformJwtVerifier, signPlatformJwt } from './platform-jwt.ts'
 
 const JWT_SECRET = 'a secret of at least thirty-two characters'
 const key = new TextEncoder().encode(JWT_SECRET)
@@ -17,6 +17,12 @@ function sign(secret: Uint8Array, expires = '1h') {
 test('names the user of a valid token', async () => {
   const verify = platformJwtVerifier({ JWT_SECRET })
   expect(await verify(await sign(key))).toEqual({ userId: user, role: 'authenticated' })
+})
+
+test('takes the tokens that are made for a laptop, by their own secret alone', async () => {
+  const token = await signPlatformJwt(JWT_SECRET, user)
+  expect(await platformJwtVerifier({ JWT_SECRET })(token)).toEqual({ userId: user, role: 'authenticated' })
+  expect(await platformJwtVerifier({ JWT_SECRET: 'x'.repeat(32) })(token)).toBeNull()
 })
 
 test('refuses a token of another secret, one that is over, one without signature, and noise', async () => {

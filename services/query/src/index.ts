@@ -1,4 +1,5 @@
 export { analysisOptions, analysisSettings } from './analysis-settings.ts'
 export { buildQueryApp, type QueryAppOptions } from './app.ts'
+export { createAuthenticator } from './auth.ts'
 export { OPENAPI } from './openapi.ts'
 export { type QueryOptions, queryRoutes } from './routes.ts'

@@ -14,6 +14,8 @@ export interface Access {
   operator_token: string
   /** Where psql connects; only for the embedded Postgres (else it is your DATABASE_URL). */
   database_url?: string
+  /** Signs users' tokens where the marketplace's module runs and there is no platform that does; see `platform-events marketplace user`. */
+  jwt_secret?: string
 }
 
 /**
@@ -26,7 +28,7 @@ export interface Access {
 export async function ensureAccess(
   pool: Pool,
   file: string,
-  facts: { url: string; databaseUrl: string | undefined; userIds: 'trust' | 'verify' },
+  facts: { url: string; databaseUrl: string | undefined; userIds: 'trust' | 'verify'; signsTokens: boolean },
 ): Promise<{ access: Access; notes: string[] }> {
   const known = await readAccess(file)
   const access: Access = {
@@ -35,6 +37,7 @@ export async function ensureAccess(
     secret_key: known?.secret_key ?? newKey('sk_'),
     operator_token: known?.operator_token ?? newKey('op_'),
     ...(facts.databaseUrl !== undefined && { database_url: facts.databaseUrl }),
+    ...(facts.signsTokens && { jwt_secret: known?.jwt_secret ?? randomBytes(32).toString('base64url') }),
   }
   const others = await inTransaction(pool, async (client) => {
     const others = await registerSource(client, access, facts.userIds)

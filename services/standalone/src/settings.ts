@@ -1,3 +1,4 @@
+import { marketplaceSettings } from '@platform-events/marketplace'
 import { analysisSettings } from '@platform-events/query'
 import {
   commonSettings,
@@ -25,6 +26,9 @@ export const settingsSchema = z.object({
     .min(16 * 1024 ** 2)
     .default(4 * 1024 ** 3),
   ...analysisSettings,
+  /** Whether the marketplace's companion tables and endpoints are there too. */
+  MARKETPLACE: z.enum(['on', 'off']).default('off'),
+  ...marketplaceSettings,
   /** Days of events kept, today not counted. */
   RETENTION_KEEP_DAYS: z.coerce.number().int().min(8).default(90),
   /** Where the log lines go: a file, or `-` for standard output; absent: DATA_DIR/platform-events.log. */

@@ -14,8 +14,9 @@ import {
 import { createConsumer } from '@platform-events/consumer'
 import { dashboardRoutes } from '@platform-events/dashboard'
 import { openDeadLetterTopic } from '@platform-events/event-log'
-import { migrate } from '@platform-events/postgres'
-import { analysisOptions, queryRoutes } from '@platform-events/query'
+import { marketplaceRoutes } from '@platform-events/marketplace'
+import { migrate, migrateMarketplace } from '@platform-events/postgres'
+import { analysisOptions, createAuthenticator, queryRoutes } from '@platform-events/query'
 import { createRetention } from '@platform-events/retention'
 import {
   buildHttp,
@@ -75,18 +76,26 @@ export async function startStandalone(settings: Settings, options: StartOptions)
   }
 }
 
+/** Migrations that drop what the platform had are for `platform-events marketplace migrate`: no start of a process takes a table away. */
+const DROPS = 900
+
 /** Brings the schema up to date, and sees to it that the keys of the access file are known. */
 async function prepareDatabase(
-  { HOST: host, PORT: port, DATA_DIR }: Settings,
+  settings: Settings,
   { pool, database }: Foundation,
   logger: Logger,
 ): Promise<{ access: Access; notes: string[] }> {
+  const { HOST: host, PORT: port, DATA_DIR } = settings
   await migrate(database.url, { logger })
+  // On a laptop there is no platform, so the least of its own tables is made too.
+  if (settings.MARKETPLACE === 'on')
+    await migrateMarketplace(database.url, { logger, development: database.embedded, before: DROPS })
   return await ensureAccess(pool, join(DATA_DIR, 'access.json'), {
     url: `http://${/^(0\.0\.0\.0|::)$/.test(host) ? '127.0.0.1' : host}:${port}`,
     databaseUrl: database.embedded ? database.url : undefined,
     // On a laptop there is no platform that could say who a user is.
     userIds: database.embedded ? 'trust' : 'verify',
+    signsTokens: settings.MARKETPLACE === 'on' && database.embedded && !settings.JWT_SECRET && !settings.JWKS_URL,
   })
 }
 
@@ -98,7 +107,7 @@ async function buildParts(
 ): Promise<Component[]> {
   const { HOST: host, PORT: port, DATA_DIR } = settings
   const metrics = createMetrics()
-  const verifyJwt = platformJwtVerifier(settings)
+  const verifyJwt = platformJwtVerifier(access.jwt_secret === undefined ? settings : { JWT_SECRET: access.jwt_secret })
   const sources = sourceDirectory({ load: () => loadSources(pool), file: sourcesFile(DATA_DIR, database.url), logger })
   const retention = createRetention({ pool, logger, metrics, keepDays: settings.RETENTION_KEEP_DAYS })
   const deadLetterTopic = openDeadLetterTopic(settings, logger)
@@ -125,6 +134,15 @@ async function buildParts(
   // From the token, so that an open page stays signed in over a restart; whoever knows the token needs no cookie.
   const sessionKey = createHash('sha256').update(`session ${access.operator_token}`).digest()
   await app.register(queryRoutes({ pool, verifyJwt, logger, metrics, sessionKey, ...analysisOptions(settings) }))
+  if (settings.MARKETPLACE === 'on') {
+    const authenticator = createAuthenticator({ pool, verifyJwt, clock: Date.now, sessionKey })
+    await app.register(
+      marketplaceRoutes({
+        ...{ pool, verifyJwt, logger, metrics, clock: Date.now },
+        authorizeOperator: authenticator.authenticateOperator,
+      }),
+    )
+  }
   await app.register(
     dashboardRoutes({ script: buildTrackerScript, module: buildTrackerModule, writeKey: () => access.write_key }),
   )
