@@ -49,6 +49,36 @@ begin
   end if;
 end $$;
 
+-- For the rollbacks: no row of a table of ours is lost by one. Never cascades, so what others built on the table stays, and refuses.
+create or replace function marketplace_internal.remove_table(p_table text) returns void
+language plpgsql set search_path = '' as $body$
+declare
+  kept bigint;
+  archive text;
+begin
+  if to_regclass(p_table) is null then return; end if;
+  execute format('lock table %s in access exclusive mode', to_regclass(p_table));
+  execute format('select count(*) from %s', to_regclass(p_table)) into kept;
+  if kept > 0 and current_setting('marketplace.force', true) is distinct from 'on' then
+    raise exception '% holds % rows', p_table, kept
+      using hint = 'With --force they are copied to the schema marketplace_archive first.';
+  end if;
+  if kept > 0 then
+    create schema if not exists marketplace_archive;
+    revoke all on schema marketplace_archive from public, anon, authenticated, service_role;
+    comment on schema marketplace_archive is
+      'Rows of tables that were dropped by force. May hold personal data, and nothing forgets or exports it here: drop what is not needed.';
+    archive := format('marketplace_archive.%I',
+      (parse_ident(p_table))[array_upper(parse_ident(p_table), 1)] || to_char(clock_timestamp() at time zone 'UTC', '_YYYYMMDD_HH24MISS_US'));
+    execute format('create table %s as table %s', archive, to_regclass(p_table));
+    execute format('revoke all on %s from public, anon, authenticated, service_role', archive);
+  end if;
+  execute format('drop table %s', to_regclass(p_table));
+end $body$;
+revoke all on function marketplace_internal.remove_table(text) from public, anon, authenticated, service_role;
+comment on function marketplace_internal.remove_table(text) is
+  'Drops a table of the module''s. Refuses while it holds rows; with marketplace.force = on copies them to marketplace_archive.<table>_<time> first.';
+
 -- The platform's own tables. Their comment begins with the same words everywhere: the rollback knows ours by them.
 do $$
 declare
