@@ -2,6 +2,8 @@ import rateLimit from '@fastify/rate-limit'
 import { RequestError } from '@platform-events/contracts'
 import type { FastifyInstance, FastifyPluginAsync } from 'fastify'
 import type { MarketplaceContext } from './context.ts'
+import { asRequestError } from './database-errors.ts'
+import { MARKETPLACE_OPENAPI } from './openapi.ts'
 
 /** Everything that the module answers, under /api. A rate is bounded where a route has `config.rateLimit`, in this process's memory. */
 export function marketplaceRoutes(context: MarketplaceContext): FastifyPluginAsync {
@@ -14,10 +16,14 @@ export function marketplaceRoutes(context: MarketplaceContext): FastifyPluginAsy
         }),
     })
     readAnythingAsJson(app)
+    // Thrown on to the handler that every service has.
+    app.setErrorHandler((error) => {
+      throw asRequestError(error)
+    })
     app.addHook('onSend', async (_request, reply) => {
       reply.header('cache-control', 'no-store')
     })
-    context.logger.debug('marketplace routes')
+    app.get('/api/openapi.json', async () => MARKETPLACE_OPENAPI)
   }
 }
 
