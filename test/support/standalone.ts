@@ -4,7 +4,14 @@ import { type ServingProcess, startProcess } from './process.ts'
 
 export interface Standalone extends ServingProcess {
   /** What `DATA_DIR/access.json` says. */
-  access: { url: string; write_key: string; secret_key: string; operator_token: string; database_url: string }
+  access: {
+    url: string
+    write_key: string
+    secret_key: string
+    operator_token: string
+    database_url: string
+    jwt_secret?: string
+  }
 }
 
 /** Starts what `npm start` starts, as a process of its own, and waits until every part is ready. */

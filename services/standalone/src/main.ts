@@ -33,6 +33,7 @@ await startOrExit({ ...settings, command: 'npm start' }, async () => {
       isDefaultDir: dataDir === resolve('data'),
       transport: settings.KAFKA_BROKERS === undefined ? 'local' : 'Kafka',
       database: settings.DATABASE_URL === undefined ? 'embedded Postgres' : 'DATABASE_URL',
+      marketplace: settings.MARKETPLACE === 'on',
       ms: performance.now() - begun,
     }),
   )
