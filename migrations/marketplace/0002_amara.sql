@@ -100,6 +100,9 @@ create table if not exists marketplace_internal.chat_requests (
   answer_id uuid references public.amara_messages (id) on delete set null,
   state text not null default 'pending' check (state in ('pending', 'answered', 'failed')),
   error_code text,
+  attempt integer not null default 1,
+  started_at timestamptz not null default now(),
+  question_at timestamptz,
   created_at timestamptz not null default now(),
   finished_at timestamptz,
   primary key (user_id, idempotency_key)
@@ -107,6 +110,11 @@ create table if not exists marketplace_internal.chat_requests (
 comment on table marketplace_internal.chat_requests is
   'Requests to the chat endpoint. The same key with the same body gets the same answer; with another body it is refused.';
 comment on column marketplace_internal.chat_requests.idempotency_key is 'The caller''s, else one that the service made.';
+comment on column marketplace_internal.chat_requests.error_code is 'Why the last attempt failed: timeout, cancelled, status, cut and so on.';
+comment on column marketplace_internal.chat_requests.attempt is
+  'How often the assistant was asked; all but the last failed. An attempt that was given up for dead writes no answer any more.';
+comment on column marketplace_internal.chat_requests.started_at is 'When the last attempt began; a pending one that is older than an answer may take is dead.';
+comment on column marketplace_internal.chat_requests.question_at is 'created_at of the question''s message: an answer is to what was said up to there.';
 create index if not exists chat_requests_conversation_id_idx on marketplace_internal.chat_requests (conversation_id);
 create index if not exists chat_requests_answer_id_idx on marketplace_internal.chat_requests (answer_id);
 create index if not exists chat_requests_created_at_idx on marketplace_internal.chat_requests (created_at);
