@@ -4,6 +4,8 @@ import type { Pool } from '@platform-events/postgres'
 export interface Caller {
   role: 'anon' | 'authenticated' | 'service_role'
   userId?: string
+  /** Of the request, names in lower case. */
+  headers?: Record<string, string>
 }
 
 export type AskAs = <Row extends object = Record<string, unknown>>(
@@ -23,6 +25,8 @@ export async function asCaller<T>(pool: Pool, caller: Caller, body: (ask: AskAs)
     await client.query('begin')
     const claims = { role: caller.role, ...(caller.userId ? { sub: caller.userId } : {}) }
     await client.query(`select set_config('request.jwt.claims', $1, true)`, [JSON.stringify(claims)])
+    if (caller.headers)
+      await client.query(`select set_config('request.headers', $1, true)`, [JSON.stringify(caller.headers)])
     await client.query(`set local role ${caller.role}`)
     const result = await body((sql, values) => client.query(sql, values) as never)
     await client.query('commit')

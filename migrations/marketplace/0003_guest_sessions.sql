@@ -1,0 +1,203 @@
+-- Guests: who books without an account has a session of 24 hours, and reaches it by its token alone.
+--
+-- Which way the SELECT policy goes, and why. It must let a browser do `.insert({ session_token, … }).select().single()` as anon, and must
+-- let nobody list sessions or find one by anything but its token.
+--   What a policy sees of the request: its headers (PostgREST sets `request.headers`, JSON, for the transaction) and the caller's claims. Not
+--   the query: a policy cannot tell `where session_token = …` from no condition at all, so "the filter names a token" is nothing it can ask for.
+--   A header is the client's word: no identity, but as good as any other place for a secret that the client holds. So (1): the live session
+--   whose token the request has in `x-guest-session-token`. Who cannot set a header calls get_guest_session(token).
+--   A row being inserted is asked about (RETURNING needs it to pass the SELECT policy) before it is in the table: a function in the policy
+--   cannot look it up, and its xmin cannot be read (42501 on 15 and 18). So (2): a trigger before the insert leaves the new id in a setting
+--   that ends with the transaction, and the policy compares. Anybody could set such a setting, knowing an id; so the row must also be of this
+--   very transaction (created_at = now(), which the API's roles cannot write).
+-- Both are scalar sub-selects, run once per statement, and each leads into the primary key: a guest's SELECT reads one row, however many
+-- there are. Hence a RETURNING of several rows in one insert fails with 42501; without RETURNING it works.
+
+create schema if not exists marketplace_internal;
+revoke all on schema marketplace_internal from public, anon, authenticated;
+
+create table if not exists public.guest_sessions (
+  id uuid primary key default gen_random_uuid(),
+  session_token text not null constraint guest_sessions_session_token_key unique
+    constraint guest_sessions_session_token_length check (length(session_token) between 16 and 200),
+  email text not null constraint guest_sessions_email_form check (length(email) between 3 and 320 and position('@' in email) > 1),
+  full_name text not null constraint guest_sessions_full_name_length check (length(full_name) between 1 and 200),
+  phone text constraint guest_sessions_phone_length check (length(phone) <= 40),
+  metadata jsonb default '{}' constraint guest_sessions_metadata_object check (jsonb_typeof(metadata) = 'object'),
+  expires_at timestamptz not null default now() + interval '24 hours',
+  created_at timestamptz not null default now()
+);
+comment on table public.guest_sessions is 'Guests: people who book without an account. Nobody can list them: row level security lets one in by its token alone.';
+comment on column public.guest_sessions.session_token is
+  'The guest''s secret. Its uniqueness tells a prober that a token is taken, which is no more than holding that token tells.';
+comment on column public.guest_sessions.email is 'Lower case, without blanks around it. Never proof of who somebody is.';
+comment on column public.guest_sessions.metadata is
+  'device: sha256 of what only that browser knows · analytics_session_id: the session_id of the tracker''s events · '
+  'converted_to_user_id, converted_at, converted_bookings: after the sign-up.';
+comment on column public.guest_sessions.expires_at is 'Until when the token opens anything.';
+
+-- The unique constraint is the index on session_token. Email with device, so that "has this browser a session of this email" touches rows of
+-- its own alone, and takes as long for an email that others have used as for one that nobody has.
+create index if not exists guest_sessions_email_idx on public.guest_sessions (email, (metadata ->> 'device'));
+create index if not exists guest_sessions_expires_at_idx on public.guest_sessions (expires_at);
+
+create or replace function marketplace_internal.prepare_guest_session() returns trigger
+  language plpgsql volatile set search_path = '' as $$
+begin
+  new.email := pg_catalog.lower(pg_catalog.btrim(new.email));
+  perform pg_catalog.set_config('marketplace.new_guest_session', new.id::text, true);
+  return new;
+end $$;
+revoke all on function marketplace_internal.prepare_guest_session() from public, anon, authenticated, service_role;
+comment on function marketplace_internal.prepare_guest_session() is
+  'Before the insert of a guest session: one form of the email, and the new id where the SELECT policy finds it.';
+create or replace trigger prepare_guest_session before insert on public.guest_sessions
+  for each row execute function marketplace_internal.prepare_guest_session();
+
+create or replace function marketplace_internal.guest_session_just_made() returns uuid
+  language sql stable set search_path = '' as $$
+    select nullif(pg_catalog.current_setting('marketplace.new_guest_session', true), '')::uuid
+  $$;
+revoke all on function marketplace_internal.guest_session_just_made() from public, anon, authenticated, service_role;
+grant execute on function marketplace_internal.guest_session_just_made() to anon, authenticated;
+comment on function marketplace_internal.guest_session_just_made() is 'The guest session that this transaction inserted last, by its own word.';
+
+create or replace function marketplace_internal.guest_token_of_request() returns text
+  language sql stable set search_path = '' as $$
+    select nullif(pg_catalog.current_setting('request.headers', true), '')::jsonb ->> 'x-guest-session-token'
+  $$;
+revoke all on function marketplace_internal.guest_token_of_request() from public, anon, authenticated, service_role;
+comment on function marketplace_internal.guest_token_of_request() is 'The header x-guest-session-token, as PostgREST hands headers on.';
+
+-- A converted session is over: what it opened is the account's now.
+create or replace function marketplace_internal.live_guest_session(p_session_token text) returns setof public.guest_sessions
+  language sql stable set search_path = '' as $$
+    select g.* from public.guest_sessions g
+    where g.session_token = p_session_token and g.expires_at > now() and (g.metadata ? 'converted_to_user_id') is not true
+  $$;
+revoke all on function marketplace_internal.live_guest_session(text) from public, anon, authenticated, service_role;
+comment on function marketplace_internal.live_guest_session(text) is
+  'The session that this token opens: neither expired nor converted. Example: select id from marketplace_internal.live_guest_session(''…'')';
+
+-- Definer, because it looks through the policy that it is part of.
+create or replace function marketplace_internal.guest_session_of_request() returns uuid
+  language sql stable security definer set search_path = '' as $$
+    select g.id from marketplace_internal.live_guest_session(marketplace_internal.guest_token_of_request()) g
+  $$;
+revoke all on function marketplace_internal.guest_session_of_request() from public, anon, authenticated, service_role;
+grant execute on function marketplace_internal.guest_session_of_request() to anon, authenticated;
+comment on function marketplace_internal.guest_session_of_request() is 'The live guest session whose token the request carries, else null.';
+
+create or replace function marketplace_internal.get_guest_session(p_session_token text)
+  returns table (id uuid, email text, full_name text, phone text, expires_at timestamptz, created_at timestamptz)
+  language sql stable security definer set search_path = '' as $$
+    select g.id, g.email, g.full_name, g.phone, g.expires_at, g.created_at from marketplace_internal.live_guest_session(p_session_token) g
+  $$;
+revoke all on function marketplace_internal.get_guest_session(text) from public, anon, authenticated, service_role;
+grant execute on function marketplace_internal.get_guest_session(text) to anon, authenticated, service_role;
+comment on function marketplace_internal.get_guest_session(text) is 'Body of get_guest_session().';
+
+create or replace function public.get_guest_session(p_session_token text)
+  returns table (id uuid, email text, full_name text, phone text, expires_at timestamptz, created_at timestamptz)
+  language sql stable security invoker set search_path = ''
+begin atomic
+  select g.id, g.email, g.full_name, g.phone, g.expires_at, g.created_at from marketplace_internal.get_guest_session(p_session_token) g;
+end;
+revoke all on function public.get_guest_session(text) from public, anon, authenticated, service_role;
+grant execute on function public.get_guest_session(text) to anon, authenticated, service_role;
+comment on function public.get_guest_session(text) is
+  'The live guest session of this token, for who cannot send it as the header x-guest-session-token; no row for any other. '
+  'Example: select * from get_guest_session(''kq3w…'')';
+
+-- Locked rows are passed over: somebody is booking or converting. What books while we look waits for our lock, because its foreign key
+-- does, so between the lock and the delete no booking can come.
+create or replace function marketplace_internal.cleanup_expired_guest_sessions() returns bigint
+  language plpgsql volatile security definer set search_path = '' as $$
+declare
+  batch constant int := 10000;
+  with_bookings constant boolean := exists (
+    select from pg_catalog.pg_attribute a
+    where a.attrelid = pg_catalog.to_regclass('public.bookings') and a.attname = 'guest_session_id' and not a.attisdropped);
+  unbooked constant text := case when with_bookings
+    then 'not exists (select from public.bookings b where b.guest_session_id = g.id)' else 'true' end;
+  expired uuid[];
+  n bigint;
+  removed bigint := 0;
+begin
+  loop
+    execute 'select array(select g.id from public.guest_sessions g where g.expires_at < now() and g.id <> marketplace_internal.guest_session_of_nobody() and '
+      || unbooked || ' order by g.expires_at limit $1 for update skip locked)' into expired using batch;
+    execute 'delete from public.guest_sessions g where g.id = any($1) and ' || unbooked using expired;
+    get diagnostics n = row_count;
+    removed := removed + n;
+    exit when n = 0;
+  end loop;
+  return removed;
+end $$;
+revoke all on function marketplace_internal.cleanup_expired_guest_sessions() from public, anon, authenticated, service_role;
+grant execute on function marketplace_internal.cleanup_expired_guest_sessions() to service_role;
+comment on function marketplace_internal.cleanup_expired_guest_sessions() is
+  'Body of cleanup_expired_guest_sessions(); returns how many it removed. Example: select marketplace_internal.cleanup_expired_guest_sessions()';
+
+-- Bookings of somebody forgotten stay in others' books, and need a session where they have no customer: this one, of nobody.
+create or replace function marketplace_internal.guest_session_of_nobody() returns uuid
+  language sql immutable set search_path = '' as $$ select '00000000-0000-4000-8000-000000000000'::uuid $$;
+revoke all on function marketplace_internal.guest_session_of_nobody() from public, anon, authenticated, service_role;
+comment on function marketplace_internal.guest_session_of_nobody() is 'The id of the guest session of nobody, which make_guest_session_of_nobody() makes.';
+
+create or replace function marketplace_internal.make_guest_session_of_nobody() returns uuid
+  language plpgsql volatile set search_path = '' as $$
+begin
+  -- Expired since ever, and of a token that nobody has seen.
+  insert into public.guest_sessions (id, session_token, email, full_name, expires_at, created_at)
+  values (marketplace_internal.guest_session_of_nobody(), gen_random_uuid()::text || gen_random_uuid()::text,
+          'forgotten@example.invalid', 'Forgotten', '-infinity', '-infinity')
+  on conflict do nothing;
+  return marketplace_internal.guest_session_of_nobody();
+end $$;
+revoke all on function marketplace_internal.make_guest_session_of_nobody() from public, anon, authenticated, service_role;
+comment on function marketplace_internal.make_guest_session_of_nobody() is
+  'The id of the guest session of nobody, made where it is absent. Example: select marketplace_internal.make_guest_session_of_nobody()';
+
+create or replace function public.cleanup_expired_guest_sessions() returns void
+  language sql volatile security invoker set search_path = ''
+begin atomic
+  select marketplace_internal.cleanup_expired_guest_sessions();
+end;
+revoke all on function public.cleanup_expired_guest_sessions() from public, anon, authenticated, service_role;
+grant execute on function public.cleanup_expired_guest_sessions() to service_role;
+comment on function public.cleanup_expired_guest_sessions() is
+  'Removes expired guest sessions, but those with a booking. Run daily. Example: select cleanup_expired_guest_sessions()';
+
+alter table public.guest_sessions enable row level security;
+revoke all on public.guest_sessions from public, anon, authenticated, service_role;
+-- What the customer's browser sends and no more: the id, the times and the metadata are the database's.
+grant insert (session_token, email, full_name, phone) on public.guest_sessions to anon, authenticated;
+grant select on public.guest_sessions to anon, authenticated;
+grant select, insert, update, delete on public.guest_sessions to service_role;
+
+-- What the column grants say already, once more: `grant all on all tables in schema public` is quickly said.
+drop policy if exists "Anybody becomes a guest" on public.guest_sessions;
+create policy "Anybody becomes a guest" on public.guest_sessions
+  for insert to anon, authenticated
+  with check (created_at = now() and expires_at = now() + interval '24 hours' and metadata = '{}');
+drop policy if exists "A guest reads their session by its token" on public.guest_sessions;
+create policy "A guest reads their session by its token" on public.guest_sessions
+  for select to anon, authenticated
+  using (id = (select marketplace_internal.guest_session_of_request())
+    or (id = (select marketplace_internal.guest_session_just_made()) and created_at = now()));
+drop policy if exists "The service role manages guest sessions" on public.guest_sessions;
+create policy "The service role manages guest sessions" on public.guest_sessions
+  for all to service_role using (true) with check (true);
+
+-- What a rollback put aside.
+do $$
+begin
+  if to_regclass('marketplace_archive.guest_sessions') is not null then
+    insert into public.guest_sessions (id, session_token, email, full_name, phone, metadata, expires_at, created_at)
+    select a.id, a.session_token, a.email, a.full_name, a.phone, a.metadata, a.expires_at, a.created_at
+    from marketplace_archive.guest_sessions a
+    on conflict do nothing;
+    drop table marketplace_archive.guest_sessions;
+  end if;
+end $$;

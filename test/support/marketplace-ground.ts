@@ -1,0 +1,19 @@
+import { migrateMarketplace, type Pool } from '@platform-events/postgres'
+import { type Ground, startMigrated } from './grounds.ts'
+
+/** A ground with one database that has the core and the marketplace, and the platform's own tables in their minimal form. */
+export async function startMarketplace(
+  ground: Ground,
+): Promise<{ pool: Pool; superuser: Pool; stop(): Promise<void> }> {
+  const database = await startMigrated(ground)
+  const client = await database.pool.connect()
+  try {
+    await migrateMarketplace(client, { development: true })
+    return database
+  } catch (error) {
+    await database.stop()
+    throw error
+  } finally {
+    client.release()
+  }
+}
