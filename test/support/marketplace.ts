@@ -2,6 +2,7 @@ import { createLogger, createMetrics, platformJwtVerifier } from '@platform-even
 import type { FastifyInstance } from 'fastify'
 import { inject } from 'vitest'
 import { buildMarketplaceApp, type MarketplaceAppOptions } from '../../services/marketplace/src/app.ts'
+import { offlineAssistant } from '../../services/marketplace/src/assistant/offline.ts'
 import { operatorTokenGuard } from '../../services/marketplace/src/operator.ts'
 import { PLATFORM_SECRET } from './platform-token.ts'
 import { cloneDatabase, type TestDatabase } from './postgres.ts'
@@ -23,6 +24,7 @@ export async function marketplaceApp(
     verifyJwt: platformJwtVerifier({ JWT_SECRET: PLATFORM_SECRET }),
     logger: createLogger({ name: 'marketplace', level: 'silent' }),
     metrics: createMetrics(),
+    assistant: offlineAssistant(10_000),
     clock: Date.now,
     authorizeOperator: operatorTokenGuard(database.pool),
     ...options,

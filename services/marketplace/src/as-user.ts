@@ -15,13 +15,23 @@ export async function asUser<T>(
   return await inTransaction(
     pool,
     async (client) => {
-      const claims = JSON.stringify({ sub: userId, role: 'authenticated' })
-      await client.query(
-        `select set_config('request.jwt.claims', $1, true), set_config('role', 'authenticated', true)`,
-        [claims],
-      )
+      await becomeUser(client, userId)
       return await work(client)
     },
     options,
   )
+}
+
+/** From here on the transaction is this signed-in user's, and its times are told in UTC. */
+export async function becomeUser(client: PoolClient, userId: string): Promise<void> {
+  const claims = JSON.stringify({ sub: userId, role: 'authenticated' })
+  await client.query(
+    `select set_config('request.jwt.claims', $1, true), set_config('role', 'authenticated', true), set_config('timezone', 'UTC', true)`,
+    [claims],
+  )
+}
+
+/** From here on the transaction is the service's own again. */
+export async function becomeService(client: PoolClient): Promise<void> {
+  await client.query(`select set_config('role', 'none', true), set_config('request.jwt.claims', '', true)`)
 }

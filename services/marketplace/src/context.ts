@@ -1,6 +1,7 @@
 import type { Pool } from '@platform-events/postgres'
 import type { Logger, Registry, VerifyPlatformJwt } from '@platform-events/runtime'
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { Assistant } from './assistant/assistant.ts'
 
 /** What every part of the module works with. */
 export interface MarketplaceContext {
@@ -8,6 +9,8 @@ export interface MarketplaceContext {
   verifyJwt: VerifyPlatformJwt
   logger: Logger
   metrics: Registry
+  /** Answers the chat. */
+  assistant: Assistant
   /** Milliseconds since 1970. */
   clock: () => number
   /** Lets an operator through. @throws RequestError unauthorized */

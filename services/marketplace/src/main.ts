@@ -14,6 +14,7 @@ import {
 } from '@platform-events/runtime'
 import { z } from 'zod'
 import { buildMarketplaceApp } from './app.ts'
+import { assistantOf } from './assistant/assistant-of.ts'
 import { operatorTokenGuard } from './operator.ts'
 import { marketplaceSettings } from './settings.ts'
 
@@ -40,6 +41,7 @@ await startOrExit(settings, async () => {
     verifyJwt: platformJwtVerifier(settings),
     logger,
     metrics: createMetrics(),
+    assistant: assistantOf(settings),
     clock: Date.now,
     authorizeOperator: operatorTokenGuard(pool),
   })

@@ -1,6 +1,7 @@
 import rateLimit from '@fastify/rate-limit'
 import { RequestError } from '@platform-events/contracts'
 import type { FastifyInstance, FastifyPluginAsync } from 'fastify'
+import { chatRoutes } from './chat/routes.ts'
 import type { MarketplaceContext } from './context.ts'
 import { asRequestError } from './database-errors.ts'
 import { MARKETPLACE_OPENAPI } from './openapi.ts'
@@ -23,6 +24,7 @@ export function marketplaceRoutes(context: MarketplaceContext): FastifyPluginAsy
     app.addHook('onSend', async (_request, reply) => {
       reply.header('cache-control', 'no-store')
     })
+    await app.register(chatRoutes(context))
     app.get('/api/openapi.json', async () => MARKETPLACE_OPENAPI)
   }
 }

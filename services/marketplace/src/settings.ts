@@ -4,6 +4,7 @@ import { z } from 'zod'
 export const marketplaceSettings = {
   /** Of an OpenAI-compatible API, up to and without `/chat/completions`, e.g. https://api.openai.com/v1; absent: the offline assistant. */
   ASSISTANT_URL: z.url().optional(),
+  /** Which model to ask there; ASSISTANT_URL needs it. */
   ASSISTANT_MODEL: z.string().min(1).optional(),
   ASSISTANT_API_KEY: z.string().min(1).optional(),
   /** Until the last byte of the model's answer. */

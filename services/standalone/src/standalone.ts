@@ -14,7 +14,7 @@ import {
 import { createConsumer } from '@platform-events/consumer'
 import { dashboardRoutes } from '@platform-events/dashboard'
 import { openDeadLetterTopic } from '@platform-events/event-log'
-import { marketplaceRoutes } from '@platform-events/marketplace'
+import { assistantOf, marketplaceRoutes } from '@platform-events/marketplace'
 import { migrate, migrateMarketplace } from '@platform-events/postgres'
 import { analysisOptions, createAuthenticator, queryRoutes } from '@platform-events/query'
 import { createRetention } from '@platform-events/retention'
@@ -138,7 +138,7 @@ async function buildParts(
     const authenticator = createAuthenticator({ pool, verifyJwt, clock: Date.now, sessionKey })
     await app.register(
       marketplaceRoutes({
-        ...{ pool, verifyJwt, logger, metrics, clock: Date.now },
+        ...{ pool, verifyJwt, logger, metrics, clock: Date.now, assistant: assistantOf(settings) },
         authorizeOperator: authenticator.authenticateOperator,
       }),
     )
