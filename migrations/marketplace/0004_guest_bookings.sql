@@ -121,23 +121,43 @@ begin
   end loop;
 end $$;
 
+-- The sessions that a browser has had for one email: each ends the one before (POST /api/guest/session), and a sign-up means them all.
+create or replace function marketplace_internal.guest_sessions_of_browser(p_guest_session_id uuid) returns setof uuid
+  language sql stable set search_path = '' as $$
+    select g.id from public.guest_sessions g where g.id = p_guest_session_id
+    union
+    select earlier.id from public.guest_sessions g
+    join public.guest_sessions earlier on earlier.email = g.email and earlier.metadata ->> 'device' = g.metadata ->> 'device'
+    where g.id = p_guest_session_id and g.metadata ->> 'device' is not null
+  $$;
+revoke all on function marketplace_internal.guest_sessions_of_browser(uuid) from public, anon, authenticated, service_role;
+comment on function marketplace_internal.guest_sessions_of_browser(uuid) is
+  'This guest session, and those of the same email and device. Example: select * from marketplace_internal.guest_sessions_of_browser(''…'')';
+
 -- p_caller is whom the public function was called as; this one is called by nothing else, since API roles have no way into the schema.
 create or replace function marketplace_internal.convert_guest_to_user(p_caller name, p_guest_session_id uuid, p_user_id uuid) returns integer
   language plpgsql volatile security definer set search_path = '' as $$
 declare
   -- A service has looked who the guest is; a user must hold the session's token, because ids travel (in events, in links) and are no secret.
   proves constant boolean := p_caller in ('anon', 'authenticated');
+  token constant text := case when proves then marketplace_internal.guest_token_of_request() end;
+  ids uuid[];
   guest public.guest_sessions;
   moved integer;
+  total integer := 0;
 begin
   if p_user_id is null or (proves and p_user_id is distinct from (select auth.uid())) then
     raise exception 'a guest session is converted to the account that asks' using errcode = 'insufficient_privilege';
   end if;
-  -- The token stands in the condition, so that a stolen id does not even lock the row.
-  select g.* into guest from public.guest_sessions g
-  where g.id = p_guest_session_id and g.id <> marketplace_internal.guest_session_of_nobody()
-    and (not proves or g.session_token = marketplace_internal.guest_token_of_request())
-  for update;
+  -- The token stands in the condition, so that a stolen id does not even lock a row. Locked by id, so that two at once wait for each other.
+  if exists (
+    select from public.guest_sessions g
+    where g.id = p_guest_session_id and g.id <> marketplace_internal.guest_session_of_nobody() and (not proves or g.session_token = token)
+  ) then
+    ids := array(select b.id from marketplace_internal.guest_sessions_of_browser(p_guest_session_id) b (id));
+    perform from public.guest_sessions g where g.id = any (ids) order by g.id for update;
+    select g.* into guest from public.guest_sessions g where g.id = p_guest_session_id;
+  end if;
 
   if guest.metadata ->> 'converted_to_user_id' <> p_user_id::text then
     raise exception 'this guest session belongs to another account already' using errcode = 'PE409';
@@ -150,21 +170,26 @@ begin
     raise exception 'there is no such user' using errcode = 'foreign_key_violation';
   end if;
 
-  -- Also where the session is converted already: a checkout may have been under way meanwhile.
-  update public.bookings b set customer_id = p_user_id, guest_session_id = null
-  where b.guest_session_id = guest.id and b.customer_id is null;
-  get diagnostics moved = row_count;
-  moved := moved + coalesce((guest.metadata ->> 'converted_bookings')::integer, 0);
-
-  update public.guest_sessions g
-  set metadata = coalesce(g.metadata, '{}') || pg_catalog.jsonb_build_object('converted_to_user_id', p_user_id, 'converted_bookings', moved,
-    'converted_at', coalesce(guest.metadata -> 'converted_at', to_jsonb(now())))
-  where g.id = guest.id;
-
-  if (guest.metadata ? 'converted_to_user_id') is not true then
-    perform marketplace_internal.emit_guest_converted(guest, p_user_id);
-  end if;
-  return moved;
+  for guest in
+    select g.* from public.guest_sessions g
+    where g.id = any (ids) and coalesce(g.metadata ->> 'converted_to_user_id', p_user_id::text) = p_user_id::text
+    order by g.created_at, g.id
+  loop
+    -- Also where it is converted already: a checkout may have been under way meanwhile.
+    update public.bookings b set customer_id = p_user_id, guest_session_id = null
+    where b.guest_session_id = guest.id and b.customer_id is null;
+    get diagnostics moved = row_count;
+    moved := moved + coalesce((guest.metadata ->> 'converted_bookings')::integer, 0);
+    total := total + moved;
+    update public.guest_sessions g
+    set metadata = coalesce(g.metadata, '{}') || pg_catalog.jsonb_build_object('converted_to_user_id', p_user_id, 'converted_bookings', moved,
+      'converted_at', coalesce(guest.metadata -> 'converted_at', to_jsonb(now())))
+    where g.id = guest.id;
+    if (guest.metadata ? 'converted_to_user_id') is not true then
+      perform marketplace_internal.emit_guest_converted(guest, p_user_id, guest.id = p_guest_session_id);
+    end if;
+  end loop;
+  return total;
 end $$;
 revoke all on function marketplace_internal.convert_guest_to_user(name, uuid, uuid) from public, anon, authenticated, service_role;
 grant execute on function marketplace_internal.convert_guest_to_user(name, uuid, uuid) to authenticated, service_role;
@@ -173,23 +198,25 @@ comment on function marketplace_internal.convert_guest_to_user(name, uuid, uuid)
   'Example: select marketplace_internal.convert_guest_to_user(''service_role'', ''…'', ''…'')';
 
 -- An event with both is what the core learns a session's user by (its earliest such event decides, so a session that is somebody's already
--- stays theirs). A guest's events have the tracker's session, or, where the server knew none, the guest session's own id: where both were
--- used, the second gets an event of another name, so that GuestConverted counts conversions.
-create or replace function marketplace_internal.emit_guest_converted(p_guest public.guest_sessions, p_user_id uuid) returns void
+-- stays theirs). A guest's events have the tracker's session, or, where the server knew none, the guest session's own id. Where a sign-up brings
+-- several sessions, one event is the GuestConverted and the others have another name, so that GuestConverted counts sign-ups.
+create or replace function marketplace_internal.emit_guest_converted(p_guest public.guest_sessions, p_user_id uuid, p_is_asked boolean) returns void
   language plpgsql volatile set search_path = '' as $$
 declare
   tracked constant text := p_guest.metadata ->> 'analytics_session_id';
   about constant jsonb := pg_catalog.jsonb_build_object('guest_session_id', p_guest.id);
 begin
-  perform marketplace_internal.emit_guest_event('GuestConverted', about, p_user_id, coalesce(tracked, p_guest.id::text));
+  perform marketplace_internal.emit_guest_event(case when p_is_asked then 'GuestConverted' else 'GuestSessionLinked' end,
+    about, p_user_id, coalesce(tracked, p_guest.id::text));
   if tracked <> p_guest.id::text and exists (
     select from public.platform_events e where e.session_id = p_guest.id::text and e.created_at >= p_guest.created_at - interval '1 day'
   ) then
     perform marketplace_internal.emit_guest_event('GuestSessionLinked', about, p_user_id, p_guest.id::text);
   end if;
 end $$;
-revoke all on function marketplace_internal.emit_guest_converted(public.guest_sessions, uuid) from public, anon, authenticated, service_role;
-comment on function marketplace_internal.emit_guest_converted(public.guest_sessions, uuid) is 'The events that give a guest''s sessions to the user.';
+revoke all on function marketplace_internal.emit_guest_converted(public.guest_sessions, uuid, boolean) from public, anon, authenticated, service_role;
+comment on function marketplace_internal.emit_guest_converted(public.guest_sessions, uuid, boolean) is
+  'The events that give a guest''s sessions to the user; p_is_asked: this is the session of the sign-up, none that it replaced.';
 
 -- By emit_event() where 0007_server_events.sql is: then an event that cannot be stored waits. Without, it is lost with a warning.
 create or replace function marketplace_internal.emit_guest_event(p_event_type text, p_properties jsonb, p_user_id uuid, p_session_id text) returns void

@@ -9,11 +9,11 @@ export async function startMarketplace(
   const client = await database.pool.connect()
   try {
     await migrateMarketplace(client, { development: true })
-    return database
   } catch (error) {
+    client.release(true)
     await database.stop()
     throw error
-  } finally {
-    client.release()
   }
+  client.release()
+  return database
 }

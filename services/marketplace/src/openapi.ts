@@ -1,9 +1,10 @@
 import { REQUEST_ERRORS } from '@platform-events/contracts'
 import { CHAT_OPENAPI } from './chat/openapi.ts'
+import { GUEST_OPENAPI } from './guest/openapi.ts'
 import type { OpenApiPart } from './openapi-part.ts'
 
 /** Every part's own; a new part adds its line. */
-const PARTS: OpenApiPart[] = [CHAT_OPENAPI]
+const PARTS: OpenApiPart[] = [CHAT_OPENAPI, GUEST_OPENAPI]
 
 /** The module's HTTP interface as OpenAPI 3.1; `x-errors` is the closed table of codes. */
 export const MARKETPLACE_OPENAPI = {

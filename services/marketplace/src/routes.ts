@@ -4,6 +4,7 @@ import type { FastifyInstance, FastifyPluginAsync } from 'fastify'
 import { chatRoutes } from './chat/routes.ts'
 import type { MarketplaceContext } from './context.ts'
 import { asRequestError } from './database-errors.ts'
+import { guestRoutes } from './guest/routes.ts'
 import { MARKETPLACE_OPENAPI } from './openapi.ts'
 
 /** Everything that the module answers, under /api. A rate is bounded where a route has `config.rateLimit`, in this process's memory. */
@@ -25,6 +26,7 @@ export function marketplaceRoutes(context: MarketplaceContext): FastifyPluginAsy
       reply.header('cache-control', 'no-store')
     })
     await app.register(chatRoutes(context))
+    await app.register(guestRoutes(context))
     app.get('/api/openapi.json', async () => MARKETPLACE_OPENAPI)
   }
 }

@@ -1,0 +1,284 @@
+import { randomUUID } from 'node:crypto'
+import type { FastifyInstance, InjectOptions } from 'fastify'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { createMarketplaceDatabase, marketplaceApp } from '../../../../test/support/marketplace.ts'
+import { platformToken } from '../../../../test/support/platform-token.ts'
+import type { TestDatabase } from '../../../../test/support/postgres.ts'
+import { END_EARLIER } from './sessions.ts'
+
+let database: TestDatabase
+let app: FastifyInstance
+
+beforeAll(async () => {
+  database = await createMarketplaceDatabase()
+  app = await marketplaceApp(database)
+})
+afterAll(async () => {
+  await app.close()
+  await database.drop()
+})
+
+let lastAddress = 0
+/** From an address of its own, so that rates do not add up, unless told. */
+async function ask(method: 'GET' | 'POST', path: string, options: InjectOptions = {}) {
+  lastAddress += 1
+  const remoteAddress = `10.0.${lastAddress >> 8}.${lastAddress & 255}`
+  const answer = await app.inject({ method, url: `/api/guest/${path}`, remoteAddress, ...options })
+  return { status: answer.statusCode, body: answer.json(), headers: answer.headers }
+}
+const ana = { email: 'ana@example.com', full_name: 'Ana Gómez' }
+const become = (payload: object = ana, options: InjectOptions = {}) => ask('POST', 'session', { payload, ...options })
+const bearer = (token: string) => ({ headers: { authorization: `Bearer ${token}` } })
+const cookieOf = (answer: { headers: Record<string, unknown> }) => String(answer.headers['set-cookie']).split(';')[0]!
+const live = async (token: string) => (await ask('GET', 'session', bearer(token))).status === 200
+
+async function newUser(): Promise<{ id: string; headers: { authorization: string } }> {
+  const id = randomUUID()
+  await database.pool.query('insert into auth.users (id) values ($1)', [id])
+  const exp = Math.floor(Date.now() / 1000) + 60
+  return { id, headers: { authorization: `Bearer ${platformToken({ sub: id, exp })}` } }
+}
+
+async function book(session: string): Promise<string> {
+  const { rows } = await database.pool.query(
+    `insert into bookings (guest_session_id, service) values ($1, 'cleaning') returning id`,
+    [session],
+  )
+  return rows[0].id
+}
+
+describe('POST /api/guest/session', () => {
+  it('makes a session of 24 hours with a token of 256 bits, and the device', async () => {
+    const made = await become({ email: ' Ana@Example.COM ', full_name: ' Ana Gómez ', phone: '' })
+    expect(made).toMatchObject({
+      status: 201,
+      body: { email: 'ana@example.com', full_name: 'Ana Gómez', phone: null },
+    })
+    expect(Object.keys(made.body).sort()).toEqual(['email', 'expires_at', 'full_name', 'id', 'phone', 'session_token'])
+    expect(made.body.session_token).toMatch(/^[\w-]{43}$/)
+    const hours = (Date.parse(made.body.expires_at) - Date.now()) / 3_600_000
+    expect(hours).toBeGreaterThan(23.9)
+    expect(hours).toBeLessThanOrEqual(24)
+    expect(made.headers['cache-control']).toBe('no-store')
+    expect(made.headers['set-cookie']).toMatch(
+      /^guest_device=[\w-]{43}; Path=\/api\/guest; Max-Age=31536000; HttpOnly; SameSite=Strict$/,
+    )
+    const { rows } = await database.pool.query('select metadata from guest_sessions where id = $1', [made.body.id])
+    expect(rows).toEqual([{ metadata: { device: expect.stringMatching(/^[0-9a-f]{64}$/) } }])
+    expect(made.headers['set-cookie']).not.toContain(rows[0].metadata.device)
+  })
+
+  it.each([
+    ['no body', undefined],
+    ['a list', []],
+    ['no email', { full_name: 'A' }],
+    ['no address', { email: 'ana', full_name: 'A' }],
+    ['two addresses', { email: 'a@b.co, c@d.co', full_name: 'A' }],
+    ['a line end in the address', { email: 'a@b.co\nbcc: c@d.co', full_name: 'A' }],
+    ['an endless address', { email: `${'a'.repeat(250)}@b.co`, full_name: 'A' }],
+    ['an empty name', { email: 'a@b.co', full_name: '  ' }],
+    ['a long name', { email: 'a@b.co', full_name: 'x'.repeat(201) }],
+    ['a long phone', { email: 'a@b.co', full_name: 'A', phone: '1'.repeat(41) }],
+    ['an unknown field', { email: 'a@b.co', full_name: 'A', metadata: {} }],
+    ['a long analytics session', { email: 'a@b.co', full_name: 'A', analytics_session_id: 'x'.repeat(129) }],
+  ])('refuses %s', async (_, payload) => {
+    const answer = await ask('POST', 'session', payload === undefined ? {} : { payload })
+    expect(answer).toMatchObject({ status: 400 })
+    expect(answer.body.code).toMatch(/^invalid_(query|json)$/)
+  })
+
+  it('refuses more than 8 KB', async () => {
+    const answer = await become({ ...ana, full_name: 'x'.repeat(9000) })
+    expect(answer).toMatchObject({ status: 413, body: { code: 'payload_too_large' } })
+  })
+
+  it('ends the earlier session of this browser and this email, and no other', async () => {
+    const email = 'browser@example.com'
+    const first = await become({ ...ana, email })
+    const cookie = { headers: { cookie: cookieOf(first) } }
+    const elsewhere = await become({ ...ana, email })
+    const otherEmail = await become({ ...ana, email: 'other@example.com' }, cookie)
+    const second = await become({ ...ana, email: 'Browser@example.com' }, cookie)
+    expect(second.headers['set-cookie']).toBeUndefined()
+    const sessions = [first, elsewhere, otherEmail, second].map(({ body }) => body.session_token)
+    expect(await Promise.all(sessions.map(live))).toEqual([false, true, true, true])
+  })
+
+  it('leaves one live, also of ten made at once', async () => {
+    const { headers } = await become({ ...ana, email: 'tab@example.com' })
+    const cookie = { headers: { cookie: cookieOf({ headers }) } }
+    const made = await Promise.all(
+      Array.from({ length: 10 }, () => become({ ...ana, email: 'tab@example.com' }, cookie)),
+    )
+    const alive = await Promise.all(made.map(({ body }) => live(body.session_token)))
+    expect(alive.filter(Boolean)).toHaveLength(1)
+  })
+
+  it('answers and works the same whether an email is known or not', async () => {
+    const known = 'known@example.com'
+    for (let n = 0; n < 300; n += 1)
+      await database.pool.query(
+        `insert into guest_sessions (session_token, email, full_name, metadata) values ($1, $2, 'K', jsonb_build_object('device', $1::text))`,
+        [randomUUID(), known],
+      )
+    await database.pool.query('analyze guest_sessions')
+    const shape = async (email: string) => {
+      const { status, body, headers } = await become({ ...ana, email })
+      return { status, fields: Object.keys(body), headers: Object.keys(headers) }
+    }
+    expect(await shape(known)).toEqual(await shape('unknown@example.com'))
+    // Time, without a clock: the rows that the one statement on others' rows looks at.
+    const looked = async (email: string) => {
+      const client = await database.pool.connect()
+      try {
+        await client.query('begin; set local enable_seqscan = off')
+        const { rows } = await client.query({
+          text: `explain (analyze, timing off, summary off, costs off, format json) ${END_EARLIER}`,
+          values: [email, 'a device of nobody'],
+        })
+        return JSON.stringify(rows[0]['QUERY PLAN']).replaceAll(email, '…')
+      } finally {
+        await client.query('rollback')
+        client.release()
+      }
+    }
+    expect(await looked(known)).toEqual(await looked('unknown@example.com'))
+    expect(await looked(known)).toContain('guest_sessions_email_idx')
+  })
+
+  it('is bounded for one address, and for one email of it, which says nothing of other addresses', async () => {
+    const from = (remoteAddress: string, email: string) => become({ ...ana, email }, { remoteAddress })
+    for (let n = 0; n < 10; n += 1) expect((await from('10.9.0.1', 'Often@example.com')).status).toBe(201)
+    const refused = await from('10.9.0.1', ' often@example.com')
+    expect(refused).toMatchObject({ status: 429, body: { code: 'rate_limited' } })
+    expect(Number(refused.headers['retry-after'])).toBeGreaterThan(3000)
+    expect((await from('10.9.0.2', 'often@example.com')).status).toBe(201)
+    for (let n = 0; n < 19; n += 1) expect((await from('10.9.0.1', `n${n}@example.com`)).status).toBe(201)
+    const flooded = await from('10.9.0.1', 'last@example.com')
+    expect(flooded).toMatchObject({ status: 429, body: { code: 'rate_limited' } })
+    expect(Number(flooded.headers['retry-after'])).toBeLessThanOrEqual(60)
+  })
+})
+
+describe('with the token', () => {
+  it('shows the session and its bookings, by either header', async () => {
+    const { body } = await become()
+    const booking = await book(body.id)
+    await book((await become()).body.id)
+    const { session_token: token, ...session } = body
+    for (const headers of [{ authorization: `Bearer ${token}` }, { 'x-guest-session-token': token }]) {
+      expect(await ask('GET', 'session', { headers })).toMatchObject({ status: 200, body: session })
+      const { body: answer } = await ask('GET', 'bookings', { headers })
+      expect(answer.bookings).toMatchObject([{ id: booking, service: 'cleaning', customer_id: null }])
+    }
+  })
+
+  it('shows the bookings of the session before, of this browser and email', async () => {
+    const first = await become({ ...ana, email: 'twice@example.com' })
+    const booking = await book(first.body.id)
+    const second = await become({ ...ana, email: 'twice@example.com' }, { headers: { cookie: cookieOf(first) } })
+    const { body } = await ask('GET', 'bookings', bearer(second.body.session_token))
+    expect(body.bookings).toMatchObject([{ id: booking }])
+  })
+
+  it.each(['session', 'bookings'])(
+    'GET %s says the same for no token, an unknown, an expired and a converted one',
+    async (path) => {
+      const expired = (await become()).body
+      await database.pool.query('update guest_sessions set expires_at = now() where id = $1', [expired.id])
+      const converted = (await become()).body
+      await ask('POST', 'convert', {
+        headers: (await newUser()).headers,
+        payload: { session_token: converted.session_token },
+      })
+      const answers = [
+        await ask('GET', path),
+        await ask('GET', path, bearer('x'.repeat(43))),
+        await ask('GET', path, bearer(expired.session_token)),
+        await ask('GET', path, bearer(converted.session_token)),
+        await ask('GET', path, bearer(expired.id)),
+        await ask('GET', path, { headers: (await newUser()).headers }),
+      ]
+      expect(answers[0]).toMatchObject({ status: 401, body: { code: 'guest_session_required' } })
+      for (const answer of answers) expect(answer.body).toEqual(answers[0]!.body)
+    },
+  )
+})
+
+describe('POST /api/guest/convert', () => {
+  const convert = async (user: { headers: { authorization: string } }, token: string) =>
+    await ask('POST', 'convert', { headers: user.headers, payload: { session_token: token } })
+
+  it('gives the bookings to the user, once however often asked; to another never', async () => {
+    const guest = (await become()).body
+    const bookings = [await book(guest.id), await book(guest.id)]
+    const user = await newUser()
+    expect(await convert(user, guest.session_token)).toMatchObject({ status: 200, body: { bookings: 2 } })
+    expect(await convert(user, guest.session_token)).toMatchObject({ status: 200, body: { bookings: 2 } })
+    expect(await convert(await newUser(), guest.session_token)).toMatchObject({
+      status: 409,
+      body: { code: 'already_converted' },
+    })
+    const { rows } = await database.pool.query(
+      'select id from bookings where customer_id = $1 and guest_session_id is null',
+      [user.id],
+    )
+    expect(rows.map(({ id }) => id).sort()).toEqual(bookings.sort())
+    const { rows: events } = await database.pool.query(
+      `select session_id, properties from platform_events where event_type = 'GuestConverted' and user_id = $1`,
+      [user.id],
+    )
+    expect(events).toEqual([{ session_id: guest.id, properties: { guest_session_id: guest.id } }])
+  })
+
+  it('brings the bookings of the session before too, as one sign-up', async () => {
+    const first = await become({ ...ana, email: 'chain@example.com', analytics_session_id: 'tab-1' })
+    await book(first.body.id)
+    const second = await become(
+      { ...ana, email: 'chain@example.com', analytics_session_id: 'tab-2' },
+      { headers: { cookie: cookieOf(first) } },
+    )
+    await book(second.body.id)
+    const user = await newUser()
+    expect((await convert(user, second.body.session_token)).body).toEqual({ bookings: 2 })
+    const { rows } = await database.pool.query(
+      'select event_type, session_id from platform_events where user_id = $1 and event_type like $2 order by session_id',
+      [user.id, 'Guest%'],
+    )
+    expect(rows).toEqual([
+      { event_type: 'GuestSessionLinked', session_id: 'tab-1' },
+      { event_type: 'GuestConverted', session_id: 'tab-2' },
+    ])
+  })
+
+  it('refuses who is not signed in, no token, an unknown, an expired one, and a session of an account that is gone', async () => {
+    const user = await newUser()
+    const guest = (await become()).body
+    expect(await ask('POST', 'convert', { payload: { session_token: guest.session_token } })).toMatchObject({
+      body: { code: 'sign_in_required' },
+    })
+    expect(
+      await ask('POST', 'convert', { ...bearer(guest.session_token), payload: { session_token: guest.session_token } }),
+    ).toMatchObject({
+      body: { code: 'sign_in_required' },
+    })
+    expect(await ask('POST', 'convert', { headers: user.headers, payload: {} })).toMatchObject({
+      body: { code: 'invalid_query' },
+    })
+    const required = { status: 401, body: { code: 'guest_session_required' } }
+    expect(await convert(user, 'x'.repeat(43))).toMatchObject(required)
+    expect(await convert(user, guest.id)).toMatchObject(required)
+    await database.pool.query('delete from auth.users where id = $1', [user.id])
+    expect(await convert(user, guest.session_token)).toMatchObject({ body: { code: 'sign_in_required' } })
+    await database.pool.query('update guest_sessions set expires_at = now() where id = $1', [guest.id])
+    expect(await convert(await newUser(), guest.session_token)).toMatchObject(required)
+  })
+})
+
+it('is in the OpenAPI document', async () => {
+  const { paths, components } = (await app.inject('/api/openapi.json')).json()
+  expect(Object.keys(paths)).toEqual(
+    expect.arrayContaining(['/api/guest/session', '/api/guest/bookings', '/api/guest/convert']),
+  )
+  expect(components.schemas.NewGuestSession.required).toEqual(['email', 'full_name'])
+})

@@ -1,0 +1,74 @@
+import { createHash } from 'node:crypto'
+import { RequestError } from '@platform-events/contracts'
+import type { FastifyPluginAsync } from 'fastify'
+import { callerOf } from '../caller.ts'
+import type { MarketplaceContext } from '../context.ts'
+import { parse } from '../parse.ts'
+import { bookingsOfGuest } from './bookings.ts'
+import { convertGuest } from './conversion.ts'
+import { deviceOf } from './device.ts'
+import { guestSessionOf, makeGuestSession } from './sessions.ts'
+import { CONVERSION, NEW_SESSION } from './shapes.ts'
+
+const BODY_BYTES = 8 * 1024
+const MINUTE_MS = 60_000
+
+/** Of one address each: people behind one router share theirs. */
+const SESSIONS_PER_MINUTE = 30
+const READS_PER_MINUTE = 240
+const CONVERSIONS_PER_MINUTE = 30
+/** Of one address for one email. */
+const SESSIONS_PER_EMAIL_AND_HOUR = 10
+
+/** Guest checkout: a session, its bookings, and their conversion at the sign-up. */
+export function guestRoutes({ pool, verifyJwt }: MarketplaceContext): FastifyPluginAsync {
+  return async (app) => {
+    const perMinute = (max: number) => ({ rateLimit: { max, timeWindow: MINUTE_MS } })
+    // The address is in the key: a bound that all share would tell whether others have used an email lately.
+    const emailRate = app.createRateLimit({
+      max: SESSIONS_PER_EMAIL_AND_HOUR,
+      timeWindow: 60 * MINUTE_MS,
+      keyGenerator: ({ ip, body }) =>
+        createHash('sha256')
+          .update(`${ip} ${emailIn(body)}`)
+          .digest('base64url'),
+    })
+
+    app.post(
+      '/api/guest/session',
+      { bodyLimit: BODY_BYTES, config: perMinute(SESSIONS_PER_MINUTE) },
+      async (request, reply) => {
+        const guest = parse(NEW_SESSION, request.body)
+        const rate = await emailRate(request)
+        if (!rate.isAllowed && rate.isExceeded)
+          throw new RequestError('rate_limited', 'This email has had many guest sessions lately.', {
+            retryAfterSeconds: rate.ttl / 1000,
+          })
+        const session = await makeGuestSession(pool, guest, deviceOf(request, reply))
+        return reply.code(201).send(session)
+      },
+    )
+
+    app.get('/api/guest/session', { config: perMinute(READS_PER_MINUTE) }, (request) => guestSessionOf(pool, request))
+
+    app.get('/api/guest/bookings', { config: perMinute(READS_PER_MINUTE) }, async (request) => {
+      const guest = await guestSessionOf(pool, request)
+      return { bookings: await bookingsOfGuest(pool, guest.id) }
+    })
+
+    app.post(
+      '/api/guest/convert',
+      { bodyLimit: BODY_BYTES, config: perMinute(CONVERSIONS_PER_MINUTE) },
+      async (request) => {
+        const { userId } = await callerOf(request, verifyJwt)
+        const { session_token } = parse(CONVERSION, request.body)
+        return { bookings: await convertGuest(pool, userId, session_token) }
+      },
+    )
+  }
+}
+
+/** As it is stored: Ana@… and ana@… are one. */
+function emailIn(body: unknown): string {
+  return NEW_SESSION.shape.email.safeParse((body as { email?: unknown } | null)?.email).data ?? ''
+}
