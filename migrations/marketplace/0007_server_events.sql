@@ -62,8 +62,9 @@ begin
     end if;
   end if;
   begin
-    insert into public.platform_events (event_type, user_id, session_id, properties, created_at)
-    values (p_event_type, p_user_id, p_session_id, coalesce(p_properties, '{}'), happened);
+    -- With its derived column, which the table's trigger would else write by an update: <ACTOR>
+    insert into public.platform_events (event_type, user_id, session_id, properties, created_at, actor_key)
+    values (p_event_type, p_user_id, p_session_id, coalesce(p_properties, '{}'), happened, events_internal.actor_key(p_user_id, p_session_id));
   exception when others then
     get stacked diagnostics state = returned_sqlstate, message = message_text;
     insert into marketplace_internal.unsent_events (event_type, user_id, session_id, properties, created_at, sqlstate, error)
@@ -217,8 +218,9 @@ begin
     select u.* from marketplace_internal.unsent_events u order by u.tried_at, u.unsent_id limit 1000 for update skip locked
   loop
     begin
-      insert into public.platform_events (id, event_type, user_id, session_id, properties, created_at)
-      values (unsent.event_id, unsent.event_type, unsent.user_id, unsent.session_id, unsent.properties, unsent.created_at);
+      insert into public.platform_events (id, event_type, user_id, session_id, properties, created_at, actor_key)
+      values (unsent.event_id, unsent.event_type, unsent.user_id, unsent.session_id, unsent.properties, unsent.created_at,
+              events_internal.actor_key(unsent.user_id, unsent.session_id));
       delete from marketplace_internal.unsent_events u where u.unsent_id = unsent.unsent_id;
       sent := sent + 1;
     exception when others then

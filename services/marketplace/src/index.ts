@@ -1,4 +1,5 @@
 export { assistantOf } from './assistant/assistant-of.ts'
 export type { MarketplaceContext } from './context.ts'
+export { createJobs, type Jobs } from './jobs/jobs.ts'
 export { marketplaceRoutes } from './routes.ts'
 export { marketplaceSettings } from './settings.ts'

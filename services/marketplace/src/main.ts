@@ -15,6 +15,7 @@ import {
 import { z } from 'zod'
 import { buildMarketplaceApp } from './app.ts'
 import { assistantOf } from './assistant/assistant-of.ts'
+import { createJobs } from './jobs/jobs.ts'
 import { operatorTokenGuard } from './operator.ts'
 import { marketplaceSettings } from './settings.ts'
 
@@ -36,16 +37,23 @@ const pool = createPool({
   max: settings.MARKETPLACE_CONNECTIONS,
 })
 await startOrExit(settings, async () => {
+  const metrics = createMetrics()
+  const jobs = createJobs({ pool, logger, metrics })
   const app = await buildMarketplaceApp({
     pool,
     verifyJwt: platformJwtVerifier(settings),
     logger,
-    metrics: createMetrics(),
+    metrics,
     assistant: assistantOf(settings),
     clock: Date.now,
     authorizeOperator: operatorTokenGuard(pool),
+    behind: { jobs: jobs.check },
   })
-  const components = [postgresComponent(pool, logger), httpComponent(app, { host: settings.HOST, port: settings.PORT })]
+  const components = [
+    postgresComponent(pool, logger),
+    jobs,
+    httpComponent(app, { host: settings.HOST, port: settings.PORT }),
+  ]
   await exitOnSignals((stopping) => startComponents(components, logger, stopping))
   logger.info({ host: settings.HOST, port: settings.PORT }, 'marketplace service listens')
 })
