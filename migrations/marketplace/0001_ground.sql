@@ -64,10 +64,12 @@ begin
       using hint = 'With --force they are copied to the schema marketplace_archive first.';
   end if;
   if kept > 0 then
-    create schema if not exists marketplace_archive;
-    revoke all on schema marketplace_archive from public, anon, authenticated, service_role;
-    comment on schema marketplace_archive is
-      'Rows of tables that were dropped by force. May hold personal data, and nothing forgets or exports it here: drop what is not needed.';
+    if to_regnamespace('marketplace_archive') is null then
+      create schema marketplace_archive;
+      revoke all on schema marketplace_archive from public, anon, authenticated, service_role;
+      comment on schema marketplace_archive is
+        'Rows of tables that were dropped by force. May hold personal data, and nothing forgets or exports it here: drop what is not needed.';
+    end if;
     archive := format('marketplace_archive.%I',
       (parse_ident(p_table))[array_upper(parse_ident(p_table), 1)] || to_char(clock_timestamp() at time zone 'UTC', '_YYYYMMDD_HH24MISS_US'));
     execute format('create table %s as table %s', archive, to_regclass(p_table));

@@ -11,8 +11,8 @@ export interface Ground {
 }
 
 export interface GroundServer {
-  /** Makes a database as the ground has it before we come: not migrated. */
-  createDatabase(): Promise<GroundDatabase>
+  /** Makes a database as the ground has it before we come, not migrated; or a copy of one that nobody is connected to. */
+  createDatabase(copyOf?: GroundDatabase): Promise<GroundDatabase>
   stop(): Promise<void>
 }
 
@@ -61,10 +61,13 @@ export async function startGround(ground: Ground): Promise<GroundServer> {
     migratorUrl = urls.postgresUrl
   }
   return {
-    async createDatabase() {
+    async createDatabase(copyOf) {
       const name = `ground_${randomBytes(4).toString('hex')}`
-      await run(superuserUrl, `create database ${name} owner "${decodeURIComponent(new URL(migratorUrl).username)}"`)
+      const template = copyOf === undefined ? '' : ` template ${new URL(copyOf.superuserUrl).pathname.slice(1)}`
+      const owner = decodeURIComponent(new URL(migratorUrl).username)
+      await run(superuserUrl, `create database ${name} owner "${owner}"${template}`)
       const database = { migratorUrl: within(migratorUrl, name), superuserUrl: within(superuserUrl, name) }
+      if (copyOf !== undefined) return database
       if (ground.kind === 'supabase-old') await makeSupabaseDatabase(database.superuserUrl, 'old')
       if (ground.kind === 'supabase-new') await makeSupabaseDatabase(database.superuserUrl, 'new')
       return database

@@ -29,3 +29,6 @@ begin
 end $$;
 
 drop function if exists marketplace_internal.remove_table(text);
+
+-- The schema stays for the runner's ledger, which removes both with the last file.
+comment on schema marketplace_internal is null;

@@ -9,15 +9,18 @@ export const migrateVerb: Verb = {
   help: ['The database is DATABASE_URL, else the one of access.json. Wants a session: no pooler in transaction mode.'],
   async run(input) {
     const url = await databaseUrl(input)
-    const { applied } = await migrate(url).catch((error: Error) => {
-      if (error instanceof MigrationError) throw new CliError(error.message, undefined, error)
-      throw new CliError(`Postgres does not answer: ${error.message}`, 'Compare DATABASE_URL with what runs.', error)
-    })
+    const { applied } = await migrate(url).catch(notMigrated)
     if (input.json) input.context.out(`${JSON.stringify({ applied })}\n`)
     else input.context.out(applied.length === 0 ? 'Up to date.\n' : `Applied ${applied.join(', ')}.\n`)
     if (!input.json && (await rowsToImport(url)) > 0) input.context.out(TO_IMPORT)
     return 0
   },
+}
+
+/** @throws CliError always: why a database was not migrated */
+export function notMigrated(error: Error): never {
+  if (error instanceof MigrationError) throw new CliError(error.message, undefined, error)
+  throw new CliError(`Postgres does not answer: ${error.message}`, 'Compare DATABASE_URL with what runs.', error)
 }
 
 const TO_IMPORT = `The platform_events that was here is now events_internal.platform_events_before. Its rows: npx platform-events import\n`

@@ -5,6 +5,7 @@ import { funnelVerb } from './funnel.ts'
 import { importVerb } from './import.ts'
 import { ledgerVerb } from './ledger.ts'
 import { lossesVerb } from './losses.ts'
+import { marketplaceVerb } from './marketplace.ts'
 import { migrateVerb } from './migrate.ts'
 import { retentionVerb } from './retention.ts'
 import { sqlVerb } from './sql.ts'
@@ -20,6 +21,7 @@ const VERBS: Record<string, Verb> = {
   dead: deadVerb,
   sql: sqlVerb,
   migrate: migrateVerb,
+  marketplace: marketplaceVerb,
   import: importVerb,
   retention: retentionVerb,
 }
