@@ -33,7 +33,8 @@ describe.each(FAR_APART)('segments beside all who write, on $name', (ground) => 
       const seed = SEED + round
       await database.superuser.query(`
         truncate public.platform_events, events_internal.session_users, events_internal.actors, events_internal.segment_changes,
-          events_internal.event_segments, events_internal.event_segment_columns, events_internal.closed_days`)
+          events_internal.event_segments, events_internal.event_segment_columns, events_internal.closed_days,
+          events_internal.deleted_users, events_internal.forgotten_sessions`)
       await database.superuser.query('insert into events_internal.closed_days (day) select unnest($1::date[])', [days])
       await race(seed, seen)
     }
