@@ -14,7 +14,7 @@ import {
 import { createConsumer } from '@platform-events/consumer'
 import { dashboardRoutes } from '@platform-events/dashboard'
 import { openDeadLetterTopic } from '@platform-events/event-log'
-import { assistantOf, marketplaceRoutes } from '@platform-events/marketplace'
+import { assistantOf, createJobs, marketplaceRoutes } from '@platform-events/marketplace'
 import { migrate, migrateMarketplace } from '@platform-events/postgres'
 import { analysisOptions, createAuthenticator, queryRoutes } from '@platform-events/query'
 import { createRetention } from '@platform-events/retention'
@@ -110,6 +110,7 @@ async function buildParts(
   const verifyJwt = platformJwtVerifier(access.jwt_secret === undefined ? settings : { JWT_SECRET: access.jwt_secret })
   const sources = sourceDirectory({ load: () => loadSources(pool), file: sourcesFile(DATA_DIR, database.url), logger })
   const retention = createRetention({ pool, logger, metrics, keepDays: settings.RETENTION_KEEP_DAYS })
+  const jobs = settings.MARKETPLACE === 'on' ? [createJobs({ pool, logger, metrics })] : []
   const deadLetterTopic = openDeadLetterTopic(settings, logger)
   const consumer = createConsumer({ log, deadLetterTopic, pool, logger, metrics })
   const collected = watchedLog(log)
@@ -128,7 +129,10 @@ async function buildParts(
     metrics,
     // Events are taken as long as these two are well. A balancer that took the process out for the others would lose events for nothing.
     checks: { log: collected.check, sources: sources.check },
-    behind: { retention: retention.check, consumer: consumer.check },
+    behind: {
+      ...{ retention: retention.check, consumer: consumer.check },
+      ...Object.fromEntries(jobs.map(({ name, check }) => [name, check])),
+    },
   })
   await app.register(collectorRoutes({ log: collected, sources, received, verifyJwt, metrics }))
   // From the token, so that an open page stays signed in over a restart; whoever knows the token needs no cookie.
@@ -147,5 +151,5 @@ async function buildParts(
     dashboardRoutes({ script: buildTrackerScript, module: buildTrackerModule, writeKey: () => access.write_key }),
   )
   const http = httpComponent(app, { host, port })
-  return [sources, reporter, retention, consumer, logTrim(log, pool, logger), http]
+  return [sources, reporter, retention, consumer, ...jobs, logTrim(log, pool, logger), http]
 }
