@@ -4,7 +4,9 @@ import { databaseUrl, jwtSecret } from './access.ts'
 import { CliError, type VerbInput } from './verb.ts'
 
 /** Makes a user where no platform does, as one that signs up, and prints the token that the platform would give. */
-export async function makeUser(input: VerbInput, email: string): Promise<number> {
+export async function makeUser(input: VerbInput): Promise<number> {
+  const [email] = input.words
+  if (email === undefined) throw new CliError('Whose?', 'For example: platform-events marketplace user ana@example.com')
   const secret = await jwtSecret(input)
   const pool = createPool({ connectionString: await databaseUrl(input), applicationName: 'platform-events', max: 1 })
   try {

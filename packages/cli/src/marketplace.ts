@@ -1,9 +1,10 @@
 import { migrateMarketplace, rollbackMarketplace } from '@platform-events/postgres'
 import { databaseUrl } from './access.ts'
+import { makeUser } from './marketplace-user.ts'
 import { notMigrated } from './migrate.ts'
 import { CliError, text, type Verb, type VerbInput } from './verb.ts'
 
-const ACTIONS: Record<string, (input: VerbInput) => Promise<number>> = { migrate, rollback }
+const ACTIONS: Record<string, (input: VerbInput) => Promise<number>> = { migrate, rollback, user: makeUser }
 
 export const marketplaceVerb: Verb = {
   usage: `${Object.keys(ACTIONS).join('|')} [options]`,
@@ -20,6 +21,7 @@ export const marketplaceVerb: Verb = {
     'marketplace rollback    takes the last file back; refuses where a table of the module holds rows',
     '  --to <n>              takes back all files after number n: 0 for everything',
     '  --force               drops those tables, once their rows are copied to the schema marketplace_archive',
+    'marketplace user <email>   makes a user and prints a token, where no platform signs anybody up: on a laptop',
     'The database is DATABASE_URL, else the one of access.json. Wants a session: no pooler in transaction mode.',
   ],
   async run(input) {
