@@ -1,0 +1,289 @@
+import { randomUUID } from 'node:crypto'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
+import { asCaller, type Caller, sqlstate } from '../support/callers.ts'
+import { bookAsGuest, carrying, type MadeGuest, makeGuest, makeUser } from '../support/guests.ts'
+import { createMarketplaceDatabase } from '../support/marketplace.ts'
+import type { TestDatabase } from '../support/postgres.ts'
+
+let database: TestDatabase
+let guest: MadeGuest
+let user: string
+let other: string
+
+beforeAll(async () => {
+  database = await createMarketplaceDatabase()
+})
+afterAll(() => database.drop())
+beforeEach(async () => {
+  guest = await makeGuest(database.pool)
+  user = await makeUser(database.pool)
+  other = await makeUser(database.pool)
+})
+afterEach(() => database.pool.query('delete from platform_events'))
+
+const convert = (caller: Caller, session: string | null, to: string | null) =>
+  asCaller(database.pool, caller, (ask) => ask('select public.convert_guest_to_user($1, $2)', [session, to]))
+const SERVICE: Caller = { role: 'service_role' }
+
+async function ownerOf(booking: string) {
+  const { rows } = await database.pool.query('select customer_id, guest_session_id from bookings where id = $1', [
+    booking,
+  ])
+  return rows[0]
+}
+async function metadataOf({ id }: MadeGuest) {
+  return (await database.pool.query('select metadata from guest_sessions where id = $1', [id])).rows[0].metadata
+}
+async function conversions(): Promise<number> {
+  const { rows } = await database.pool.query(
+    `select count(*)::int as n from platform_events where event_type = 'GuestConverted'`,
+  )
+  return rows[0].n
+}
+
+it.each(['by the user with the token', 'by the service'])(
+  'moves the bookings and marks the session, %s',
+  async (who) => {
+    const booking = await bookAsGuest(database.pool, guest)
+    const foreign = await bookAsGuest(database.pool, await makeGuest(database.pool))
+    const caller = who === 'by the service' ? SERVICE : carrying(guest.token, user)
+    await convert(caller, guest.id, user)
+    expect(await ownerOf(booking)).toEqual({ customer_id: user, guest_session_id: null })
+    expect((await ownerOf(foreign)).customer_id).toBeNull()
+    const metadata = await metadataOf(guest)
+    expect(metadata).toEqual({ converted_to_user_id: user, converted_at: expect.any(String), converted_bookings: 1 })
+    expect(Math.abs(Date.parse(metadata.converted_at) - Date.now())).toBeLessThan(60_000)
+
+    await convert(caller, guest.id, user)
+    expect(await metadataOf(guest)).toEqual(metadata)
+    expect(await conversions()).toBe(1)
+    expect(
+      (await asCaller(database.pool, carrying(guest.token), (ask) => ask('select from guest_sessions'))).rowCount,
+    ).toBe(0)
+  },
+)
+
+describe('is refused, and nothing moves', () => {
+  it.each([
+    ['a stolen id, without a token', 'PE401', () => convert({ role: 'authenticated', userId: other }, guest.id, other)],
+    [
+      'a stolen id, with a token of one’s own',
+      'PE401',
+      async () => convert(carrying((await makeGuest(database.pool)).token, other), guest.id, other),
+    ],
+    ['the id as the token', 'PE401', () => convert(carrying(guest.id, other), guest.id, other)],
+    ['an id that is none', 'PE401', () => convert(carrying(guest.token, other), randomUUID(), other)],
+    ['a null id', 'PE401', () => convert(SERVICE, null, other)],
+    ['another user’s account', '42501', () => convert(carrying(guest.token, other), guest.id, user)],
+    ['no account', '42501', () => convert(carrying(guest.token, other), guest.id, null)],
+    ['anon', '42501', () => convert(carrying(guest.token), guest.id, user)],
+    ['a user that is none, by the service', '23503', () => convert(SERVICE, guest.id, randomUUID())],
+    [
+      'a user who is gone but has a token still',
+      '23503',
+      async () => {
+        await database.pool.query('update auth.users set deleted_at = now() where id = $1', [other])
+        await convert(carrying(guest.token, other), guest.id, other)
+      },
+    ],
+    [
+      'the body, called by name',
+      '42501',
+      () =>
+        asCaller(database.pool, carrying(guest.token, other), (ask) =>
+          ask(`select marketplace_internal.convert_guest_to_user('service_role', $1, $2)`, [guest.id, other]),
+        ),
+    ],
+  ])('%s', async (_, state, attempt) => {
+    const booking = await bookAsGuest(database.pool, guest)
+    expect(await sqlstate(attempt())).toBe(state)
+    expect(await ownerOf(booking)).toEqual({ customer_id: null, guest_session_id: guest.id })
+    expect(await metadataOf(guest)).toEqual({})
+    expect(await conversions()).toBe(0)
+  })
+
+  it('of an expired session by a user; the service may, and then the user may repeat it', async () => {
+    const booking = await bookAsGuest(database.pool, guest)
+    await database.pool.query('update guest_sessions set expires_at = now() where id = $1', [guest.id])
+    expect(await sqlstate(convert(carrying(guest.token, user), guest.id, user))).toBe('PE401')
+    expect((await ownerOf(booking)).customer_id).toBeNull()
+    await convert(SERVICE, guest.id, user)
+    expect((await ownerOf(booking)).customer_id).toBe(user)
+    await convert(carrying(guest.token, user), guest.id, user)
+  })
+
+  it('of one that another account has, and the error says not which', async () => {
+    await convert(carrying(guest.token, user), guest.id, user)
+    for (const caller of [carrying(guest.token, other), SERVICE]) {
+      const failed = convert(caller, guest.id, other)
+      expect(await sqlstate(failed)).toBe('PE409')
+      expect(
+        JSON.stringify(await failed.catch((error: Error) => ({ ...error, message: error.message }))),
+      ).not.toContain(user)
+    }
+    expect(await sqlstate(convert({ role: 'authenticated', userId: other }, guest.id, other))).toBe('PE401')
+  })
+
+  it('of the session of nobody', async () => {
+    const { rows } = await database.pool.query('select marketplace_internal.make_guest_session_of_nobody() as id')
+    expect(await sqlstate(convert(SERVICE, rows[0].id, user))).toBe('PE401')
+  })
+})
+
+it('takes no booking that has a customer, whatever guest session somebody wrote beside it', async () => {
+  await database.pool.query('insert into bookings (customer_id, guest_session_id) values ($1, $2)', [other, guest.id])
+  await convert(carrying(guest.token, user), guest.id, user)
+  const { rows } = await database.pool.query('select customer_id from bookings where guest_session_id = $1', [guest.id])
+  expect(rows).toEqual([{ customer_id: other }])
+})
+
+it('a second time takes what was booked meanwhile', async () => {
+  await convert(carrying(guest.token, user), guest.id, user)
+  const booking = await bookAsGuest(database.pool, guest)
+  await convert(carrying(guest.token, user), guest.id, user)
+  expect((await ownerOf(booking)).customer_id).toBe(user)
+  expect(await metadataOf(guest)).toMatchObject({ converted_bookings: 1 })
+  expect(await conversions()).toBe(1)
+})
+
+describe('two at once', () => {
+  /** Holds the first conversion open until the second waits for it. */
+  async function together(second: Caller, to: string): Promise<string> {
+    const client = await database.pool.connect()
+    try {
+      await client.query('begin')
+      const { rows } = await client.query('select pg_backend_pid() as pid')
+      await client.query(`select marketplace_internal.convert_guest_to_user('service_role', $1, $2)`, [guest.id, user])
+      const ended = sqlstate(convert(second, guest.id, to))
+      await vi.waitFor(async () => {
+        const waiting = await database.pool.query(
+          'select from pg_stat_activity where $1 = any(pg_blocking_pids(pid))',
+          [rows[0].pid],
+        )
+        expect(waiting.rowCount).toBe(1)
+      })
+      await client.query('commit')
+      return await ended
+    } finally {
+      client.release()
+    }
+  }
+
+  it('of one account are one', async () => {
+    const booking = await bookAsGuest(database.pool, guest)
+    expect(await together(carrying(guest.token, user), user)).toBe('')
+    expect((await ownerOf(booking)).customer_id).toBe(user)
+    expect(await conversions()).toBe(1)
+  })
+
+  it('of two accounts: the first has it', async () => {
+    const booking = await bookAsGuest(database.pool, guest)
+    expect(await together(carrying(guest.token, other), other)).toBe('PE409')
+    expect((await ownerOf(booking)).customer_id).toBe(user)
+    expect(await conversions()).toBe(1)
+  })
+
+  it('a stolen id does not even wait', async () => {
+    const client = await database.pool.connect()
+    try {
+      await client.query('begin')
+      await client.query('select from guest_sessions where id = $1 for update', [guest.id])
+      expect(await sqlstate(convert({ role: 'authenticated', userId: other }, guest.id, other))).toBe('PE401')
+    } finally {
+      await client.query('rollback')
+      client.release()
+    }
+  })
+})
+
+describe('in the analytics', () => {
+  const STEPS = '["SearchStarted", "BookingConfirmed"]'
+  const track = (type: string, session: string, of: string | null = null) =>
+    database.pool.query(
+      `insert into platform_events (event_type, session_id, user_id, created_at) values ($1, $2, $3, clock_timestamp())`,
+      [type, session, of],
+    )
+  async function funnel(): Promise<number[]> {
+    const { rows } = await database.pool.query(
+      `select actors::int from conversion_funnel($1, now() - interval '1 hour', now() + interval '1 hour') order by step`,
+      [STEPS],
+    )
+    return rows.map(({ actors }) => actors)
+  }
+  const counts = async () =>
+    (
+      await database.pool.query(
+        `select event_type, event_count::int as n from get_event_counts_by_type(now() - interval '1 hour', now() + interval '1 hour') order by 1`,
+      )
+    ).rows
+
+  it.each([
+    ['with the tracker’s session', 'tab-1'],
+    ['without: the guest session’s own id', undefined],
+  ])('the guest who searched is the user who books, %s', async (_, tracked) => {
+    guest = await makeGuest(database.pool, tracked === undefined ? {} : { analytics_session_id: tracked })
+    const session = tracked ?? guest.id
+    await track('SearchStarted', session)
+    await convert(carrying(guest.token, user), guest.id, user)
+    await track('BookingConfirmed', 'another tab', user)
+    expect(await funnel()).toEqual([1, 1])
+    expect(await counts()).toEqual([
+      { event_type: 'BookingConfirmed', n: 1 },
+      { event_type: 'GuestConverted', n: 1 },
+      { event_type: 'SearchStarted', n: 1 },
+    ])
+  })
+
+  it('were two people before, and nothing but the conversion is counted anew', async () => {
+    guest = await makeGuest(database.pool, { analytics_session_id: 'tab-2' })
+    await track('SearchStarted', 'tab-2')
+    await track('SearchStarted', 'tab-of-somebody-else')
+    await track('BookingConfirmed', 'phone', user)
+    await track('SearchStarted', 'phone', user)
+    expect(await funnel()).toEqual([3, 0])
+    const before = await counts()
+    await convert(carrying(guest.token, user), guest.id, user)
+    expect(await funnel()).toEqual([2, 1])
+    expect((await counts()).filter(({ event_type }) => event_type !== 'GuestConverted')).toEqual(before)
+  })
+
+  it('brings both sessions where the server had used its own', async () => {
+    guest = await makeGuest(database.pool, { analytics_session_id: 'tab-3' })
+    await track('SearchStarted', guest.id)
+    await track('SearchStarted', 'tab-3')
+    await convert(carrying(guest.token, user), guest.id, user)
+    await track('BookingConfirmed', 'x', user)
+    expect(await funnel()).toEqual([1, 1])
+    expect(await conversions()).toBe(1)
+  })
+
+  it('leaves a session with the user who had it before', async () => {
+    guest = await makeGuest(database.pool, { analytics_session_id: 'shared' })
+    await track('SearchStarted', 'shared', other)
+    await convert(carrying(guest.token, user), guest.id, user)
+    await track('BookingConfirmed', 'x', user)
+    expect(await funnel()).toEqual([1, 0])
+  })
+
+  it('costs no conversion where the event cannot be stored: it waits', async () => {
+    const client = await database.pool.connect()
+    try {
+      await client.query('begin')
+      await client.query(
+        `create function public.refuse() returns trigger language plpgsql as $f$ begin raise exception 'full'; end $f$`,
+      )
+      await client.query(
+        'create trigger refuse before insert on platform_events for each row execute function public.refuse()',
+      )
+      await client.query(`select marketplace_internal.convert_guest_to_user('service_role', $1, $2)`, [guest.id, user])
+      await client.query('drop function public.refuse() cascade')
+      await client.query('commit')
+    } finally {
+      client.release()
+    }
+    expect(await metadataOf(guest)).toMatchObject({ converted_to_user_id: user })
+    expect(await conversions()).toBe(0)
+    await database.pool.query('select marketplace_internal.send_unsent_events()')
+    expect(await conversions()).toBe(1)
+  })
+})
