@@ -1,10 +1,16 @@
 import { migrateMarketplace, rollbackMarketplace } from '@platform-events/postgres'
 import { databaseUrl } from './access.ts'
+import { INDEXES_HELP, unusedIndexes } from './marketplace-indexes.ts'
 import { makeUser } from './marketplace-user.ts'
 import { notMigrated } from './migrate.ts'
 import { CliError, text, type Verb, type VerbInput } from './verb.ts'
 
-const ACTIONS: Record<string, (input: VerbInput) => Promise<number>> = { migrate, rollback, user: makeUser }
+const ACTIONS: Record<string, (input: VerbInput) => Promise<number>> = {
+  migrate,
+  rollback,
+  user: makeUser,
+  'unused-indexes': unusedIndexes,
+}
 
 export const marketplaceVerb: Verb = {
   usage: `${Object.keys(ACTIONS).join('|')} [options]`,
@@ -13,6 +19,8 @@ export const marketplaceVerb: Verb = {
     development: { type: 'boolean' },
     force: { type: 'boolean' },
     to: { type: 'string' },
+    since: { type: 'string' },
+    drop: { type: 'boolean' },
   },
   help: [
     'marketplace migrate     applies the files of migrations/marketplace that the database lacks; after `migrate`',
@@ -22,6 +30,7 @@ export const marketplaceVerb: Verb = {
     '  --to <n>              takes back all files after number n: 0 for everything',
     '  --force               drops those tables, once their rows are copied to the schema marketplace_archive',
     'marketplace user <email>   makes a user and prints a token, where no platform signs anybody up: on a laptop',
+    ...INDEXES_HELP,
     'The database is DATABASE_URL, else the one of access.json. Wants a session: no pooler in transaction mode.',
   ],
   async run(input) {
