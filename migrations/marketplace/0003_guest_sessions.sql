@@ -114,6 +114,8 @@ comment on function public.get_guest_session(text) is
 create or replace function marketplace_internal.cleanup_expired_guest_sessions() returns bigint
   language plpgsql volatile security definer set search_path = '' as $$
 declare
+  -- The session of nobody, which bookings of forgotten people have (0006_personal_data.sql).
+  nobody constant uuid := '00000000-0000-4000-8000-000000000000';
   batch constant int := 10000;
   with_bookings constant boolean := exists (
     select from pg_catalog.pg_attribute a
@@ -125,8 +127,8 @@ declare
   removed bigint := 0;
 begin
   loop
-    execute 'select array(select g.id from public.guest_sessions g where g.expires_at < now() and g.id <> marketplace_internal.guest_session_of_nobody() and '
-      || unbooked || ' order by g.expires_at limit $1 for update skip locked)' into expired using batch;
+    execute 'select array(select g.id from public.guest_sessions g where g.expires_at < now() and g.id <> $1 and '
+      || unbooked || ' order by g.expires_at limit $2 for update skip locked)' into expired using nobody, batch;
     execute 'delete from public.guest_sessions g where g.id = any($1) and ' || unbooked using expired;
     get diagnostics n = row_count;
     removed := removed + n;
@@ -138,26 +140,6 @@ revoke all on function marketplace_internal.cleanup_expired_guest_sessions() fro
 grant execute on function marketplace_internal.cleanup_expired_guest_sessions() to service_role;
 comment on function marketplace_internal.cleanup_expired_guest_sessions() is
   'Body of cleanup_expired_guest_sessions(); returns how many it removed. Example: select marketplace_internal.cleanup_expired_guest_sessions()';
-
--- Bookings of somebody forgotten stay in others' books, and need a session where they have no customer: this one, of nobody.
-create or replace function marketplace_internal.guest_session_of_nobody() returns uuid
-  language sql immutable set search_path = '' as $$ select '00000000-0000-4000-8000-000000000000'::uuid $$;
-revoke all on function marketplace_internal.guest_session_of_nobody() from public, anon, authenticated, service_role;
-comment on function marketplace_internal.guest_session_of_nobody() is 'The id of the guest session of nobody, which make_guest_session_of_nobody() makes.';
-
-create or replace function marketplace_internal.make_guest_session_of_nobody() returns uuid
-  language plpgsql volatile set search_path = '' as $$
-begin
-  -- Expired since ever, and of a token that nobody has seen.
-  insert into public.guest_sessions (id, session_token, email, full_name, expires_at, created_at)
-  values (marketplace_internal.guest_session_of_nobody(), gen_random_uuid()::text || gen_random_uuid()::text,
-          'forgotten@example.invalid', 'Forgotten', '-infinity', '-infinity')
-  on conflict do nothing;
-  return marketplace_internal.guest_session_of_nobody();
-end $$;
-revoke all on function marketplace_internal.make_guest_session_of_nobody() from public, anon, authenticated, service_role;
-comment on function marketplace_internal.make_guest_session_of_nobody() is
-  'The id of the guest session of nobody, made where it is absent. Example: select marketplace_internal.make_guest_session_of_nobody()';
 
 create or replace function public.cleanup_expired_guest_sessions() returns void
   language sql volatile security invoker set search_path = ''

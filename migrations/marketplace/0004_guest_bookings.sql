@@ -140,6 +140,8 @@ create or replace function marketplace_internal.convert_guest_to_user(p_caller n
 declare
   -- A service has looked who the guest is; a user must hold the session's token, because ids travel (in events, in links) and are no secret.
   proves constant boolean := p_caller in ('anon', 'authenticated');
+  -- The session of nobody, which bookings of forgotten people have (0006_personal_data.sql).
+  nobody constant uuid := '00000000-0000-4000-8000-000000000000';
   token constant text := case when proves then marketplace_internal.guest_token_of_request() end;
   ids uuid[];
   guest public.guest_sessions;
@@ -152,7 +154,7 @@ begin
   -- The token stands in the condition, so that a stolen id does not even lock a row. Locked by id, so that two at once wait for each other.
   if exists (
     select from public.guest_sessions g
-    where g.id = p_guest_session_id and g.id <> marketplace_internal.guest_session_of_nobody() and (not proves or g.session_token = token)
+    where g.id = p_guest_session_id and g.id <> nobody and (not proves or g.session_token = token)
   ) then
     ids := array(select b.id from marketplace_internal.guest_sessions_of_browser(p_guest_session_id) b (id));
     perform from public.guest_sessions g where g.id = any (ids) order by g.id for update;

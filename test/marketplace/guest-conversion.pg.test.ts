@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { asCaller, type Caller, sqlstate } from '../support/callers.ts'
-import { bookAsGuest, carrying, type MadeGuest, makeGuest, makeUser } from '../support/guests.ts'
+import { bookAsGuest, carrying, type MadeGuest, makeGuest, makeNobody, makeUser } from '../support/guests.ts'
 import { createMarketplaceDatabase } from '../support/marketplace.ts'
 import type { TestDatabase } from '../support/postgres.ts'
 
@@ -125,8 +125,8 @@ describe('is refused, and nothing moves', () => {
   })
 
   it('of the session of nobody', async () => {
-    const { rows } = await database.pool.query('select marketplace_internal.make_guest_session_of_nobody() as id')
-    expect(await sqlstate(convert(SERVICE, rows[0].id, user))).toBe('PE401')
+    const nobody = await makeNobody(database.pool)
+    expect(await sqlstate(convert(SERVICE, nobody, user))).toBe('PE401')
   })
 })
 

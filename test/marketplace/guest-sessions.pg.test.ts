@@ -3,6 +3,7 @@ import type { Pool } from '@platform-events/postgres'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { asCaller, type Caller, sqlstate } from '../support/callers.ts'
 import { GROUNDS } from '../support/grounds.ts'
+import { makeNobody } from '../support/guests.ts'
 import { startMarketplace } from '../support/marketplace-ground.ts'
 
 // Both ages of Supabase's default privileges, and a login that is no superuser and has no Supabase.
@@ -192,7 +193,7 @@ describe.each(grounds)('guest sessions on $name', (ground) => {
 
   it('end with the daily cleanup, but for those with a booking and the one of nobody', async () => {
     const { superuser } = database
-    await superuser.query('select marketplace_internal.make_guest_session_of_nobody()')
+    await makeNobody(superuser)
     const booked = newToken()
     await ask({ role: 'anon' }, INSERT, [booked, 'booked@example.com'])
     await ask(

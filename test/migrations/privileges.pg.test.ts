@@ -1,8 +1,10 @@
 import type { Pool } from '@platform-events/postgres'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type AskAs, asCaller, type Caller, sqlstate } from '../support/callers.ts'
+import { functionAttempts, relationAttempts, tryAll } from '../support/attempts.ts'
+import { asCaller, type Caller, sqlstate } from '../support/callers.ts'
 import { EACH_KIND, startMigrated } from '../support/grounds.ts'
 
+const OURS = { schema: 'events_internal', owner: 'events_owner' }
 const PERSON = '10000000-0000-4000-8000-000000000001'
 
 // Everything is tried, and what does not end with "permission denied" is listed here.
@@ -28,8 +30,8 @@ describe.each(EACH_KIND)('privileges on $name', (ground) => {
     'let $role do what is expected and nothing else, tried on every relation and function',
     async (caller) => {
       const attempts = [
-        ...(await relationAttempts(database.superuser)),
-        ...(await functionAttempts(database.superuser)),
+        ...(await relationAttempts(database.superuser, OURS)),
+        ...(await functionAttempts(database.superuser, OURS)),
       ]
       expect(attempts.length).toBeGreaterThan(100)
       const allowed = await asCaller(database.superuser, caller, (ask) => tryAll(ask, attempts))
@@ -114,61 +116,3 @@ describe.each(EACH_KIND)('privileges on $name', (ground) => {
     expect(rows).toEqual([])
   })
 })
-
-interface Attempt {
-  name: string
-  sql: string
-}
-
-/** Every verb on every relation of ours, partitions included. */
-async function relationAttempts(pool: Pool): Promise<Attempt[]> {
-  const { rows } = await pool.query<{ name: string; relkind: string; first: string }>(
-    `select format('%I.%I', n.nspname, c.relname) as name, c.relkind,
-            (select attname from pg_attribute where attrelid = c.oid and attnum = 1) as first
-     from pg_class c join pg_namespace n on n.oid = c.relnamespace
-     where (n.nspname = 'events_internal' or pg_get_userbyid(c.relowner) = 'events_owner')
-       and c.relkind in ('r', 'p', 'v', 'm', 'S') order by 1`,
-  )
-  return rows.flatMap(({ name, relkind, first }) => {
-    if (relkind === 'S') {
-      return [
-        { name: `nextval ${name}`, sql: `select nextval('${name}')` },
-        { name: `select ${name}`, sql: `select * from ${name}` },
-      ]
-    }
-    return [
-      { name: `insert ${name}`, sql: `insert into ${name} default values` },
-      { name: `select ${name}`, sql: `select 1 from ${name}` },
-      { name: `lock ${name}`, sql: `select ${first} from ${name} for update` },
-      { name: `update ${name}`, sql: `update ${name} set "${first}" = default` },
-      { name: `delete ${name}`, sql: `delete from ${name}` },
-      { name: `truncate ${name}`, sql: `truncate ${name}` },
-    ]
-  })
-}
-
-/** A call of every function of ours with nulls. */
-async function functionAttempts(pool: Pool): Promise<Attempt[]> {
-  const { rows } = await pool.query<{ name: string; types: string[] }>(
-    `select format('%I.%I', n.nspname, p.proname) as name,
-            array(select format_type(t, null) from unnest(p.proargtypes::oid[]) with ordinality a(t, i) order by i) as types
-     from pg_proc p join pg_namespace n on n.oid = p.pronamespace
-     where (n.nspname = 'events_internal' or pg_get_userbyid(p.proowner) = 'events_owner')
-       and p.prorettype <> 'trigger'::regtype order by 1`,
-  )
-  return rows.map(({ name, types }) => ({
-    name: `call ${name}`,
-    sql: `select * from ${name}(${types.map((type) => `null::${type}`).join(', ')})`,
-  }))
-}
-
-async function tryAll(ask: AskAs, attempts: Attempt[]): Promise<string[]> {
-  const allowed: string[] = []
-  for (const attempt of attempts) {
-    await ask('savepoint attempt')
-    const state = await sqlstate(ask(attempt.sql))
-    await ask('rollback to savepoint attempt')
-    if (state !== '42501') allowed.push(attempt.name)
-  }
-  return allowed
-}

@@ -17,6 +17,17 @@ export async function makeGuest(pool: Pool, metadata: Record<string, string> = {
   return { id: rows[0]!.id, token }
 }
 
+/** The session that bookings of forgotten people have. */
+export async function makeNobody(pool: Pool): Promise<string> {
+  const id = '00000000-0000-4000-8000-000000000000'
+  await pool.query(
+    `insert into public.guest_sessions (id, session_token, email, full_name, expires_at)
+     values ($1, gen_random_uuid()::text, 'forgotten@example.invalid', 'Forgotten', '-infinity') on conflict do nothing`,
+    [id],
+  )
+  return id
+}
+
 /** A booking of this guest. */
 export async function bookAsGuest(pool: Pool, guest: MadeGuest): Promise<string> {
   const { rows } = await pool.query<{ id: string }>(
