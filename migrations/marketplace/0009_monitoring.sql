@@ -22,7 +22,7 @@ begin
   insert into marketplace_internal.guest_session_hours as h (hour, sessions, converted)
   select pg_catalog.date_trunc('hour', r.created_at, 'UTC'), count(*), count(*) filter (where r.metadata ? 'converted_to_user_id')
   from removed r
-  where isfinite(r.created_at) -- not the one of nobody
+  where r.id <> '00000000-0000-4000-8000-000000000000' -- the one of nobody (0006_personal_data.sql)
   group by 1 order by 1
   on conflict (hour) do update set sessions = h.sessions + excluded.sessions, converted = h.converted + excluded.converted;
   return null;
@@ -93,7 +93,7 @@ begin
         select k.hour, k.sessions, k.converted from marketplace_internal.guest_session_hours k
         union all
         select pg_catalog.date_trunc('hour', g.created_at, 'UTC'), 1, (g.metadata ? 'converted_to_user_id')::int
-        from public.guest_sessions g where isfinite(g.created_at)
+        from public.guest_sessions g where g.id <> '00000000-0000-4000-8000-000000000000'
       ) h
       group by h.hour;
     comment on view marketplace_internal.guest_sessions_per_hour is

@@ -69,11 +69,14 @@ it('counts guest sessions and who became users, also of those removed since', as
        date_trunc('hour', now()) - interval '30 hours', now() - case when n in (1, 5) then -interval '1 hour' else interval '6 hours' end
      from generate_series(1, 5) n`,
   )
-  await pool.query('select marketplace_internal.make_guest_session_of_nobody()')
+  await pool.query(
+    `insert into guest_sessions (id, session_token, email, full_name, expires_at)
+     values ('00000000-0000-4000-8000-000000000000', gen_random_uuid()::text, 'forgotten@example.invalid', 'Forgotten', '-infinity')`,
+  )
   const expected = [{ sessions: '5', converted: '2', conversion_rate: '40.00' }]
   expect(await view('guest_sessions_per_hour')).toMatchObject(expected)
   await pool.query('select cleanup_expired_guest_sessions()')
-  expect((await pool.query('select from guest_sessions where isfinite(created_at)')).rowCount).toBe(2)
+  expect((await pool.query('select from guest_sessions where isfinite(expires_at)')).rowCount).toBe(2)
   expect(await view('guest_sessions_per_hour')).toMatchObject(expected)
   expect(await view('guest_session_hours')).toMatchObject([{ sessions: '3', converted: '1' }])
 })

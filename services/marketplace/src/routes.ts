@@ -5,6 +5,7 @@ import { chatRoutes } from './chat/routes.ts'
 import type { MarketplaceContext } from './context.ts'
 import { asRequestError } from './database-errors.ts'
 import { guestRoutes } from './guest/routes.ts'
+import { monitoringRoutes } from './monitoring/routes.ts'
 import { MARKETPLACE_OPENAPI } from './openapi.ts'
 
 /** Everything that the module answers, under /api. A rate is bounded where a route has `config.rateLimit`, in this process's memory. */
@@ -27,6 +28,7 @@ export function marketplaceRoutes(context: MarketplaceContext): FastifyPluginAsy
     })
     await app.register(chatRoutes(context))
     await app.register(guestRoutes(context))
+    await app.register(monitoringRoutes(context))
     app.get('/api/openapi.json', async () => MARKETPLACE_OPENAPI)
   }
 }
