@@ -177,7 +177,7 @@ begin
     where g.id = any (ids) and coalesce(g.metadata ->> 'converted_to_user_id', p_user_id::text) = p_user_id::text
     order by g.created_at, g.id
   loop
-    -- Also where it is converted already: a checkout may have been under way meanwhile.
+    -- Also where it is converted already: somebody may have written the link since.
     update public.bookings b set customer_id = p_user_id, guest_session_id = null
     where b.guest_session_id = guest.id and b.customer_id is null;
     get diagnostics moved = row_count;
@@ -235,6 +235,29 @@ exception when others then
 end $$;
 revoke all on function marketplace_internal.emit_guest_event(text, jsonb, uuid, text) from public, anon, authenticated, service_role;
 comment on function marketplace_internal.emit_guest_event(text, jsonb, uuid, text) is 'Stores an event of a conversion, which is not undone where that fails.';
+
+-- Who signs up in the middle of a checkout: the booking comes in while the session is converted, or just after. Key share is the lock that
+-- the foreign key takes anyway; it waits for the conversion, and then reads what that has written. After the insert, because the guest's
+-- policy is asked about the row as it is before; the rows are found by their session, for the key of the platform's table is its own.
+create or replace function marketplace_internal.follow_converted_guest() returns trigger
+  language plpgsql volatile security definer set search_path = '' as $$
+declare
+  account uuid;
+begin
+  select u.id into account
+  from public.guest_sessions g join auth.users u on u.id = (g.metadata ->> 'converted_to_user_id')::uuid and u.deleted_at is null
+  where g.id = new.guest_session_id for key share of g;
+  if account is not null then
+    update public.bookings b set customer_id = account, guest_session_id = null
+    where b.guest_session_id = new.guest_session_id and b.customer_id is null;
+  end if;
+  return null;
+end $$;
+revoke all on function marketplace_internal.follow_converted_guest() from public, anon, authenticated, service_role;
+comment on function marketplace_internal.follow_converted_guest() is 'Trigger function: a booking for a session that is converted already is the account''s.';
+create or replace trigger follow_converted_guest after insert on public.bookings
+  for each row when (new.guest_session_id is not null and new.customer_id is null)
+  execute function marketplace_internal.follow_converted_guest();
 
 create or replace function public.convert_guest_to_user(p_guest_session_id uuid, p_user_id uuid) returns void
   language sql volatile security invoker set search_path = ''

@@ -137,9 +137,24 @@ it('takes no booking that has a customer, whatever guest session somebody wrote 
   expect(rows).toEqual([{ customer_id: other }])
 })
 
-it('a second time takes what was booked meanwhile', async () => {
+it('a booking that comes after it is the account’s at once', async () => {
+  await convert(carrying(guest.token, user), guest.id, user)
+  expect(await ownerOf(await bookAsGuest(database.pool, guest))).toEqual({ customer_id: user, guest_session_id: null })
+  await database.pool.query('delete from bookings where customer_id = $1', [user])
+  await database.pool.query('delete from auth.users where id = $1', [user])
+  expect(await ownerOf(await bookAsGuest(database.pool, guest))).toEqual({
+    customer_id: null,
+    guest_session_id: guest.id,
+  })
+})
+
+it('a second time takes what was linked since', async () => {
   await convert(carrying(guest.token, user), guest.id, user)
   const booking = await bookAsGuest(database.pool, guest)
+  await database.pool.query('update bookings set customer_id = null, guest_session_id = $2 where id = $1', [
+    booking,
+    guest.id,
+  ])
   await convert(carrying(guest.token, user), guest.id, user)
   expect((await ownerOf(booking)).customer_id).toBe(user)
   expect(await metadataOf(guest)).toMatchObject({ converted_bookings: 1 })
@@ -147,21 +162,23 @@ it('a second time takes what was booked meanwhile', async () => {
 })
 
 describe('two at once', () => {
+  /** For a lock that another session of this database holds. */
+  const untilOneWaits = () =>
+    vi.waitFor(async () => {
+      const { rowCount } = await database.pool.query(
+        `select from pg_stat_activity where datname = current_database() and cardinality(pg_blocking_pids(pid)) > 0`,
+      )
+      expect(rowCount).toBe(1)
+    })
+
   /** Holds the first conversion open until the second waits for it. */
   async function together(second: Caller, to: string): Promise<string> {
     const client = await database.pool.connect()
     try {
       await client.query('begin')
-      const { rows } = await client.query('select pg_backend_pid() as pid')
       await client.query(`select marketplace_internal.convert_guest_to_user('service_role', $1, $2)`, [guest.id, user])
       const ended = sqlstate(convert(second, guest.id, to))
-      await vi.waitFor(async () => {
-        const waiting = await database.pool.query(
-          'select from pg_stat_activity where $1 = any(pg_blocking_pids(pid))',
-          [rows[0].pid],
-        )
-        expect(waiting.rowCount).toBe(1)
-      })
+      await untilOneWaits()
       await client.query('commit')
       return await ended
     } finally {
@@ -181,6 +198,22 @@ describe('two at once', () => {
     expect(await together(carrying(guest.token, other), other)).toBe('PE409')
     expect((await ownerOf(booking)).customer_id).toBe(user)
     expect(await conversions()).toBe(1)
+  })
+
+  it('a checkout under way waits for it, and is the account’s', async () => {
+    const client = await database.pool.connect()
+    try {
+      await client.query('begin')
+      await client.query(`select marketplace_internal.convert_guest_to_user('service_role', $1, $2)`, [guest.id, user])
+      const booked = asCaller(database.pool, carrying(guest.token), (ask) =>
+        ask<{ id: string }>('insert into bookings (guest_session_id) values ($1) returning id', [guest.id]),
+      )
+      await untilOneWaits()
+      await client.query('commit')
+      expect(await ownerOf((await booked).rows[0]!.id)).toEqual({ customer_id: user, guest_session_id: null })
+    } finally {
+      client.release()
+    }
   })
 
   it('a stolen id does not even wait', async () => {

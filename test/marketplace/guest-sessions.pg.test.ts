@@ -183,12 +183,50 @@ describe.each(grounds)('guest sessions on $name', (ground) => {
       expect(await explain(victim.token)).toEqual(await explain('x'.repeat(victim.token.length)))
     })
 
+    it('by many: whoever asks reads by the primary key, however many guests there are', async () => {
+      await database.superuser.query(
+        `insert into guest_sessions (session_token, email, full_name)
+         select gen_random_uuid()::text, n || '@example.org', 'N' from generate_series(1, 3000) n`,
+      )
+      await database.superuser.query('analyze guest_sessions')
+      const { rows } = await ask(withToken(victim.token), 'explain (format json) select * from public.guest_sessions')
+      const plan = JSON.stringify(rows)
+      expect(plan).toContain('guest_sessions_pkey')
+      expect(plan).not.toContain('Seq Scan')
+    })
+
     it('by error text: a token that is taken names nothing but itself', async () => {
       const failed = ask({ role: 'anon' }, INSERT, [victim.token, 'x@y.co'])
       await expect(failed).rejects.toMatchObject({ code: '23505', constraint: 'guest_sessions_session_token_key' })
       const error = await failed.catch((caught: { message: string; detail?: string }) => caught)
       expect(JSON.stringify(error)).not.toContain(victim.email)
     })
+  })
+
+  it('are passed over by the cleanup while somebody is booking, which waits for nothing', async () => {
+    const { superuser } = database
+    const token = newToken()
+    await ask({ role: 'anon' }, INSERT, [token, 'late@example.com'])
+    await superuser.query(`update guest_sessions set expires_at = now() - interval '1 s' where session_token = $1`, [
+      token,
+    ])
+    const client = await superuser.connect()
+    try {
+      await client.query('begin')
+      await client.query(
+        'insert into bookings (guest_session_id) select id from guest_sessions where session_token = $1',
+        [token],
+      )
+      await asCaller(superuser, { role: 'service_role' }, async (run) => {
+        await run(`set local lock_timeout = '1s'`)
+        await run('select public.cleanup_expired_guest_sessions()')
+      })
+      await client.query('commit')
+    } finally {
+      client.release()
+    }
+    expect((await superuser.query('select from guest_sessions where session_token = $1', [token])).rowCount).toBe(1)
+    await superuser.query('delete from bookings')
   })
 
   it('end with the daily cleanup, but for those with a booking and the one of nobody', async () => {

@@ -60,6 +60,7 @@ begin
   foreach privilege in array before.granted loop
     execute 'revoke ' || privilege;
   end loop;
+  drop trigger if exists follow_converted_guest on public.bookings;
   drop policy if exists "A guest reads the bookings of their session" on public.bookings;
   drop policy if exists "A guest books for their session" on public.bookings;
   drop policy if exists "Without its token a guest's booking is out of reach" on public.bookings;
@@ -82,3 +83,5 @@ begin
       using hint = 'Once they have one: alter table public.bookings alter column customer_id set not null.';
   end if;
 end $$;
+
+drop function if exists marketplace_internal.follow_converted_guest();

@@ -1,8 +1,10 @@
 import { randomUUID } from 'node:crypto'
+import { createPool } from '@platform-events/postgres'
 import type { FastifyInstance, InjectOptions } from 'fastify'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { bearer, cookieOf, guestAsker, signedIn } from '../../../../test/support/guest-http.ts'
+import { makeUser } from '../../../../test/support/guests.ts'
 import { createMarketplaceDatabase, marketplaceApp } from '../../../../test/support/marketplace.ts'
-import { platformToken } from '../../../../test/support/platform-token.ts'
 import type { TestDatabase } from '../../../../test/support/postgres.ts'
 import { END_EARLIER } from './sessions.ts'
 
@@ -18,26 +20,9 @@ afterAll(async () => {
   await database.drop()
 })
 
-let lastAddress = 0
-/** From an address of its own, so that rates do not add up, unless told. */
-async function ask(method: 'GET' | 'POST', path: string, options: InjectOptions = {}) {
-  lastAddress += 1
-  const remoteAddress = `10.0.${lastAddress >> 8}.${lastAddress & 255}`
-  const answer = await app.inject({ method, url: `/api/guest/${path}`, remoteAddress, ...options })
-  return { status: answer.statusCode, body: answer.json(), headers: answer.headers }
-}
+const ask = guestAsker(() => app)
 const ana = { email: 'ana@example.com', full_name: 'Ana Gómez' }
 const become = (payload: object = ana, options: InjectOptions = {}) => ask('POST', 'session', { payload, ...options })
-const bearer = (token: string) => ({ headers: { authorization: `Bearer ${token}` } })
-const cookieOf = (answer: { headers: Record<string, unknown> }) => String(answer.headers['set-cookie']).split(';')[0]!
-const live = async (token: string) => (await ask('GET', 'session', bearer(token))).status === 200
-
-async function newUser(): Promise<{ id: string; headers: { authorization: string } }> {
-  const id = randomUUID()
-  await database.pool.query('insert into auth.users (id) values ($1)', [id])
-  const exp = Math.floor(Date.now() / 1000) + 60
-  return { id, headers: { authorization: `Bearer ${platformToken({ sub: id, exp })}` } }
-}
 
 async function book(session: string): Promise<string> {
   const { rows } = await database.pool.query(
@@ -46,6 +31,8 @@ async function book(session: string): Promise<string> {
   )
   return rows[0].id
 }
+
+const live = async (token: string) => (await ask('GET', 'session', bearer(token))).status === 200
 
 describe('POST /api/guest/session', () => {
   it('makes a session of 24 hours with a token of 256 bits, and the device', async () => {
@@ -95,7 +82,7 @@ describe('POST /api/guest/session', () => {
   it('ends the earlier session of this browser and this email, and no other', async () => {
     const email = 'browser@example.com'
     const first = await become({ ...ana, email })
-    const cookie = { headers: { cookie: cookieOf(first) } }
+    const cookie = cookieOf(first)
     const elsewhere = await become({ ...ana, email })
     const otherEmail = await become({ ...ana, email: 'other@example.com' }, cookie)
     const second = await become({ ...ana, email: 'Browser@example.com' }, cookie)
@@ -106,7 +93,7 @@ describe('POST /api/guest/session', () => {
 
   it('leaves one live, also of ten made at once', async () => {
     const { headers } = await become({ ...ana, email: 'tab@example.com' })
-    const cookie = { headers: { cookie: cookieOf({ headers }) } }
+    const cookie = cookieOf({ headers })
     const made = await Promise.all(
       Array.from({ length: 10 }, () => become({ ...ana, email: 'tab@example.com' }, cookie)),
     )
@@ -176,7 +163,7 @@ describe('with the token', () => {
   it('shows the bookings of the session before, of this browser and email', async () => {
     const first = await become({ ...ana, email: 'twice@example.com' })
     const booking = await book(first.body.id)
-    const second = await become({ ...ana, email: 'twice@example.com' }, { headers: { cookie: cookieOf(first) } })
+    const second = await become({ ...ana, email: 'twice@example.com' }, cookieOf(first))
     const { body } = await ask('GET', 'bookings', bearer(second.body.session_token))
     expect(body.bookings).toMatchObject([{ id: booking }])
   })
@@ -188,7 +175,7 @@ describe('with the token', () => {
       await database.pool.query('update guest_sessions set expires_at = now() where id = $1', [expired.id])
       const converted = (await become()).body
       await ask('POST', 'convert', {
-        headers: (await newUser()).headers,
+        headers: signedIn(await makeUser(database.pool)).headers,
         payload: { session_token: converted.session_token },
       })
       const answers = [
@@ -197,82 +184,12 @@ describe('with the token', () => {
         await ask('GET', path, bearer(expired.session_token)),
         await ask('GET', path, bearer(converted.session_token)),
         await ask('GET', path, bearer(expired.id)),
-        await ask('GET', path, { headers: (await newUser()).headers }),
+        await ask('GET', path, { headers: signedIn(await makeUser(database.pool)).headers }),
       ]
       expect(answers[0]).toMatchObject({ status: 401, body: { code: 'guest_session_required' } })
       for (const answer of answers) expect(answer.body).toEqual(answers[0]!.body)
     },
   )
-})
-
-describe('POST /api/guest/convert', () => {
-  const convert = async (user: { headers: { authorization: string } }, token: string) =>
-    await ask('POST', 'convert', { headers: user.headers, payload: { session_token: token } })
-
-  it('gives the bookings to the user, once however often asked; to another never', async () => {
-    const guest = (await become()).body
-    const bookings = [await book(guest.id), await book(guest.id)]
-    const user = await newUser()
-    expect(await convert(user, guest.session_token)).toMatchObject({ status: 200, body: { bookings: 2 } })
-    expect(await convert(user, guest.session_token)).toMatchObject({ status: 200, body: { bookings: 2 } })
-    expect(await convert(await newUser(), guest.session_token)).toMatchObject({
-      status: 409,
-      body: { code: 'already_converted' },
-    })
-    const { rows } = await database.pool.query(
-      'select id from bookings where customer_id = $1 and guest_session_id is null',
-      [user.id],
-    )
-    expect(rows.map(({ id }) => id).sort()).toEqual(bookings.sort())
-    const { rows: events } = await database.pool.query(
-      `select session_id, properties from platform_events where event_type = 'GuestConverted' and user_id = $1`,
-      [user.id],
-    )
-    expect(events).toEqual([{ session_id: guest.id, properties: { guest_session_id: guest.id } }])
-  })
-
-  it('brings the bookings of the session before too, as one sign-up', async () => {
-    const first = await become({ ...ana, email: 'chain@example.com', analytics_session_id: 'tab-1' })
-    await book(first.body.id)
-    const second = await become(
-      { ...ana, email: 'chain@example.com', analytics_session_id: 'tab-2' },
-      { headers: { cookie: cookieOf(first) } },
-    )
-    await book(second.body.id)
-    const user = await newUser()
-    expect((await convert(user, second.body.session_token)).body).toEqual({ bookings: 2 })
-    const { rows } = await database.pool.query(
-      'select event_type, session_id from platform_events where user_id = $1 and event_type like $2 order by session_id',
-      [user.id, 'Guest%'],
-    )
-    expect(rows).toEqual([
-      { event_type: 'GuestSessionLinked', session_id: 'tab-1' },
-      { event_type: 'GuestConverted', session_id: 'tab-2' },
-    ])
-  })
-
-  it('refuses who is not signed in, no token, an unknown, an expired one, and a session of an account that is gone', async () => {
-    const user = await newUser()
-    const guest = (await become()).body
-    expect(await ask('POST', 'convert', { payload: { session_token: guest.session_token } })).toMatchObject({
-      body: { code: 'sign_in_required' },
-    })
-    expect(
-      await ask('POST', 'convert', { ...bearer(guest.session_token), payload: { session_token: guest.session_token } }),
-    ).toMatchObject({
-      body: { code: 'sign_in_required' },
-    })
-    expect(await ask('POST', 'convert', { headers: user.headers, payload: {} })).toMatchObject({
-      body: { code: 'invalid_query' },
-    })
-    const required = { status: 401, body: { code: 'guest_session_required' } }
-    expect(await convert(user, 'x'.repeat(43))).toMatchObject(required)
-    expect(await convert(user, guest.id)).toMatchObject(required)
-    await database.pool.query('delete from auth.users where id = $1', [user.id])
-    expect(await convert(user, guest.session_token)).toMatchObject({ body: { code: 'sign_in_required' } })
-    await database.pool.query('update guest_sessions set expires_at = now() where id = $1', [guest.id])
-    expect(await convert(await newUser(), guest.session_token)).toMatchObject(required)
-  })
 })
 
 it('is in the OpenAPI document', async () => {
@@ -281,4 +198,20 @@ it('is in the OpenAPI document', async () => {
     expect.arrayContaining(['/api/guest/session', '/api/guest/bookings', '/api/guest/convert']),
   )
   expect(components.schemas.NewGuestSession.required).toEqual(['email', 'full_name'])
+})
+
+it('says so when Postgres is away', async () => {
+  const pool = createPool({ connectionString: 'postgres://nobody@127.0.0.1:1/x', applicationName: 'test' })
+  const away = await marketplaceApp({ pool })
+  for (const request of [
+    { method: 'POST', url: '/api/guest/session', payload: ana },
+    { method: 'GET', url: '/api/guest/session', ...bearer('x'.repeat(43)) },
+    { method: 'GET', url: '/api/guest/bookings', ...bearer('x'.repeat(43)) },
+  ] satisfies InjectOptions[]) {
+    const answer = await away.inject(request)
+    expect(answer.statusCode).toBe(503)
+    expect(answer.json()).toMatchObject({ code: 'database_unavailable' })
+  }
+  await away.close()
+  await pool.end()
 })
