@@ -21,6 +21,7 @@ const commands = {
   bench: () => runTypeScript('test/bench/main.ts'),
   oracle: () => runTypeScript('test/oracle/main.ts'),
   kafka: () => runTypeScript('test/start-kafka.ts'),
+  doctor: () => runVerb('doctor'),
   chaos: () => runTypeScript('test/chaos/main.ts'),
   setup: () => console.log('Packages are installed.'),
 }
@@ -82,6 +83,12 @@ async function runTypeScript(file) {
   const { register } = await import('tsx/esm/api')
   register()
   await import(new URL(`../${file}`, import.meta.url).href)
+}
+
+/** A verb of the command line that has a script of its own. */
+function runVerb(verb) {
+  process.argv.splice(2, 0, verb)
+  return runTypeScript('packages/cli/src/main.ts')
 }
 
 function fail(sentence) {

@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util'
 import { countsVerb } from './counts.ts'
 import { deadVerb } from './dead.ts'
+import { doctorVerb } from './doctor/doctor.ts'
 import { funnelVerb } from './funnel.ts'
 import { importVerb } from './import.ts'
 import { ledgerVerb } from './ledger.ts'
@@ -21,6 +22,7 @@ const VERBS: Record<string, Verb> = {
   dead: deadVerb,
   sql: sqlVerb,
   migrate: migrateVerb,
+  doctor: doctorVerb,
   marketplace: marketplaceVerb,
   import: importVerb,
   retention: retentionVerb,
