@@ -41,6 +41,9 @@ export const PLATFORM = `
   create table public.notifications (id uuid primary key default gen_random_uuid(), user_id uuid not null references auth.users (id), title text);
   insert into public.notifications (user_id, title) values ('00000000-0000-4000-8000-00000000000b', 'Welcome');
 
+  -- Empty and without a comment, and not ours for all that.
+  create table public.customers (id uuid primary key references auth.users (id) on delete cascade, full_name text);
+
   create table public.insurance_claims (id bigint primary key);
   comment on table public.insurance_claims is E'Claims.\nOf two lines.';
   create table public.sms_logs (id bigint primary key, sent_at timestamptz);

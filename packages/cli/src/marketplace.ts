@@ -25,7 +25,7 @@ export const marketplaceVerb: Verb = {
   help: [
     'marketplace migrate     applies the files of migrations/marketplace that the database lacks; after `migrate`',
     '  --development         makes the platform’s own tables (bookings, referrals, …) in a minimal form where they are absent',
-    '  --force               drops deprecated tables that hold rows, once these are copied to the schema marketplace_archive',
+    '  --force               moves deprecated tables that hold rows, or that something depends on, to the schema marketplace_archive',
     'marketplace rollback    takes the last file back; refuses where a table of the module holds rows',
     '  --to <n>              takes back all files after number n: 0 for everything',
     '  --force               drops those tables, once their rows are copied to the schema marketplace_archive',
