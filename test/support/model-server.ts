@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net'
 
 /** The body of `POST /chat/completions`, as far as it is looked at. */
-export interface CompletionRequest {
+interface CompletionRequest {
   model: string
   stream: boolean
   stream_options?: { include_usage: boolean }

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { type Chat, type ChatUser, startChat } from '../../../../test/support/chat.ts'
+import { answer } from '../../../../test/support/model-server.ts'
 import { undocumented } from '../undocumented.ts'
 
 let chat: Chat
@@ -11,6 +12,7 @@ beforeAll(async () => {
 afterAll(() => chat.stop())
 beforeEach(async () => {
   user = await chat.makeUser()
+  chat.model.behave((response) => answer(response, ['Hello']))
 })
 
 /** As the platform's own code may leave them: many in one moment. */
@@ -116,6 +118,48 @@ it('a conversation is deleted with its messages', async () => {
   expect([deleted.statusCode, deleted.body]).toEqual([204, ''])
   expect(await chat.stored(conversation_id)).toEqual([])
   expect((await send('DELETE', conversation_id)).statusCode).toBe(404)
+})
+
+describe('a conversation that is deleted while it is being answered', () => {
+  it('stays deleted: the answer is not found', async () => {
+    let letGo: () => void = () => undefined
+    chat.model.behave(async (response) => {
+      await new Promise<void>((resolve) => {
+        letGo = resolve
+      })
+      answer(response, ['Too late'])
+    })
+    const asked = chat.model.requests.length
+    const asking = chat.ask(user, 'Hi')
+    await vi.waitFor(() => expect(chat.model.requests.length).toBe(asked + 1))
+    const [{ id }] = (await chat.get(user, LIST)).body.conversations
+    expect((await send('DELETE', id)).statusCode).toBe(204)
+    letGo()
+    expect(await asking).toMatchObject({ status: 404, body: { code: 'not_found' } })
+    expect((await chat.get(user, LIST)).body.conversations).toEqual([])
+  })
+
+  it('makes neither wait for the other without end', async () => {
+    const { conversation_id } = (await chat.ask(user, 'Hi')).body
+    const answering = await chat.database.pool.connect()
+    try {
+      // As an answer is stored: the request first, its conversation then.
+      await answering.query('begin')
+      await answering.query('select from marketplace_internal.chat_requests where user_id = $1 for update', [user.id])
+      const deleting = send('DELETE', conversation_id)
+      await vi.waitFor(async () => {
+        const { rows } = await chat.database.pool.query(
+          `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`,
+        )
+        expect(rows).toHaveLength(1)
+      })
+      await answering.query('select from public.amara_conversations where id = $1 for update', [conversation_id])
+      await answering.query('commit')
+      expect((await deleting).statusCode).toBe(204)
+    } finally {
+      answering.release()
+    }
+  })
 })
 
 it('another’s conversation is as one that is not there, whatever is wanted of it', async () => {

@@ -1,7 +1,8 @@
-import type { Pool } from '@platform-events/postgres'
-import { asUser } from '../as-user.ts'
+import { inTransaction, type Pool } from '@platform-events/postgres'
+import { asUser, becomeUser } from '../as-user.ts'
 import { conversationNotFound } from './conversation.ts'
 import { cursorOf, type Place } from './cursor.ts'
+import { holdRequestsOf } from './requests.ts'
 import type { Conversation, Message } from './shapes.ts'
 
 /** The user's conversations, the one that moved last first. One row more than wanted tells whether there is another page. */
@@ -77,7 +78,9 @@ export async function closeConversation(pool: Pool, userId: string, id: string):
  * @throws RequestError not_found, the same for another's and for none
  */
 export async function deleteConversation(pool: Pool, userId: string, id: string): Promise<void> {
-  await asUser(pool, userId, async (client) => {
+  await inTransaction(pool, async (client) => {
+    await holdRequestsOf(client, userId, id)
+    await becomeUser(client, userId)
     const { rowCount } = await client.query('delete from public.amara_conversations where id = $1', [id])
     if (rowCount === 0) throw conversationNotFound()
   })

@@ -100,6 +100,18 @@ export async function holdRequest(client: PoolClient, key: RequestKey, attempt: 
     throw new RequestError('request_in_progress', 'This took so long that another attempt has taken it over.')
 }
 
+/**
+ * Holds all requests of one of the user's conversations. Whoever locks a conversation and changes its requests does this before: requests come
+ * first, or two would wait for each other.
+ */
+export async function holdRequestsOf(client: PoolClient, userId: string, conversationId: string): Promise<void> {
+  await client.query(
+    `select from marketplace_internal.chat_requests where user_id = $1 and conversation_id = $2
+     order by idempotency_key for update`,
+    [userId, conversationId],
+  )
+}
+
 export async function requestAnswered(client: PoolClient, key: RequestKey, answerId: string): Promise<void> {
   await client.query(
     `update marketplace_internal.chat_requests set state = 'answered', answer_id = $3, finished_at = clock_timestamp()

@@ -22,14 +22,14 @@ export const chatBody = z.strictObject({
     .min(1)
     .max(CHAT_LIMITS.MESSAGES_PER_REQUEST)
     .refine((all) => all.at(-1)?.role === 'user', 'the last message must be the user’s'),
-  conversation_id: z.uuid().nullish().describe('Absent: a new conversation'),
+  conversation_id: z.guid().nullish().describe('Absent: a new conversation'),
   locale: z.enum(['en', 'es']).optional().describe('Of the answer; the conversation keeps it'),
   stream: z.boolean().optional().describe('true: server-sent events, as with Accept: text/event-stream'),
 })
 export type ChatBody = z.output<typeof chatBody>
 export type SentMessage = z.output<typeof sentMessage>
 
-export const conversation = z.object({
+const conversation = z.object({
   id: z.uuid(),
   locale: z.enum(['en', 'es']),
   is_active: z.boolean(),
@@ -39,7 +39,7 @@ export const conversation = z.object({
 })
 export type Conversation = z.output<typeof conversation>
 
-export const message = z.object({
+const message = z.object({
   id: z.uuid(),
   role: z.enum(['user', 'assistant', 'system']),
   content: z.string(),
