@@ -35,7 +35,11 @@ export const REQUEST_ERRORS = {
     retryable: false,
     help: 'The body does not decode as its Content-Encoding says, or is not UTF-8.',
   },
-  invalid_query: { status: 400, retryable: false, help: 'See /openapi.json for the parameters and their forms.' },
+  invalid_query: {
+    status: 400,
+    retryable: false,
+    help: 'See /openapi.json, of what is under /api /api/openapi.json, for the parameters and their forms.',
+  },
   missing_write_key: {
     status: 401,
     retryable: false,
@@ -94,7 +98,7 @@ export const REQUEST_ERRORS = {
   payload_too_large: {
     status: 413,
     retryable: false,
-    help: 'Send at most 500 KB a request, counted before and after decoding; split the batch.',
+    help: 'Send at most 500 KB of events a request, counted before and after decoding: split the batch. Elsewhere /openapi.json and /api/openapi.json have the limits.',
   },
   too_many_events: { status: 413, retryable: false, help: 'Send at most 2500 events a request; split the batch.' },
   unsupported_media_type: { status: 415, retryable: false, help: 'Send application/json or text/plain.' },
