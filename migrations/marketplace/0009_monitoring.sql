@@ -165,7 +165,7 @@ begin
 end $$;
 
 create or replace view marketplace_internal.table_sizes with (security_invoker = true) as
-  select n.nspname || '.' || c.relname as relation, sum(greatest(l.reltuples, 0))::bigint as rows_estimate,
+  select n.nspname || '.' || c.relname as relation, sum(case when l.reltuples < 0 then pg_catalog.pg_stat_get_live_tuples(l.oid) else l.reltuples end)::bigint as rows_estimate,
     sum(pg_catalog.pg_total_relation_size(l.oid))::bigint as bytes, sum(pg_catalog.pg_indexes_size(l.oid))::bigint as index_bytes
   from pg_catalog.pg_class c
   join pg_catalog.pg_namespace n on n.oid = c.relnamespace
@@ -178,7 +178,7 @@ create or replace view marketplace_internal.table_sizes with (security_invoker =
   where n.nspname in ('public', 'marketplace_internal') and c.relkind in ('r', 'p') and not c.relispartition
   group by n.nspname, c.relname;
 comment on view marketplace_internal.table_sizes is
-  'Bytes with indexes, of a partitioned table over its partitions; rows as the last analyze knew. Example: select * from marketplace_internal.table_sizes order by bytes desc';
+  'Bytes with indexes, of a partitioned table over its partitions; rows as the last analyze knew, or the statistics. Example: select * from marketplace_internal.table_sizes order by bytes desc';
 
 create or replace view marketplace_internal.index_usage with (security_invoker = true) as
   select pn.nspname || '.' || p.relname as relation, pi.relname as index, sum(s.idx_scan)::bigint as scans,

@@ -13,7 +13,11 @@ describeInBrowser('the page of a running standalone', () => {
 
   beforeAll(async () => {
     dataDir = await makeDataDir()
-    standalone = await startStandalone({ dataDir: dataDir.path, port: await freePort() })
+    standalone = await startStandalone({
+      dataDir: dataDir.path,
+      port: await freePort(),
+      env: { MARKETPLACE: 'on' },
+    })
     browser = await launchChromium()
   })
 
@@ -55,6 +59,23 @@ describeInBrowser('the page of a running standalone', () => {
     await expect.poll(() => stored.textContent(), { timeout: 5000, interval: 20 }).toBe('5')
     await page.getByText('The sums add up').waitFor()
     expect(new URL(page.url()).hash).toBe('')
+    await page.close()
+  })
+
+  test('shows what the operators of the marketplace watch, in both languages', async () => {
+    await query(
+      `insert into guest_sessions (session_token, email, full_name) values (gen_random_uuid()::text, 'a@example.com', 'A')`,
+    )
+    const page = await open(`${standalone.url}/#token=${standalone.access.operator_token}`)
+    const section = page.locator('.monitoring')
+    await section.getByRole('cell', { name: 'cleanup_expired_guest_sessions' }).waitFor()
+    expect(await section.locator('[data-figure="guests"] dd').allTextContents()).toEqual(['1', 'last day'])
+    await page.locator('#languages [lang="es"]').click()
+    await section.getByRole('heading', { name: 'Mercado' }).waitFor()
+    await section.getByRole('columnheader', { name: 'Última buena' }).waitFor()
+    await page.setViewportSize({ width: 400, height: 800 })
+    expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(400)
+    await page.locator('#languages [lang="en"]').click()
     await page.close()
   })
 

@@ -27,6 +27,15 @@ describe('the page', () => {
     expect(answer.body).not.toMatch(/(src|href)="https?:|style="|<style|<script>/)
   })
 
+  it('asks for the figures of the marketplace only where these are', async () => {
+    expect((await app.inject('/')).body).toContain('data-monitoring="off"')
+    const whole = Fastify()
+    await whole.register(async (module) => module.get('/api/monitoring', async () => ({})))
+    await whole.register(dashboardRoutes({ script, module: script, writeKey: () => 'pk_x' }))
+    expect((await whole.inject('/')).body).toContain('data-monitoring="on"')
+    await whole.close()
+  })
+
   it('names only assets that are there, each with its type', async () => {
     const page = (await app.inject('/')).body
     const named = [...page.matchAll(/"(\/assets\/[^"]+)"/g)].map((match) => match[1]!)

@@ -41,13 +41,15 @@ export function dashboardRoutes(options: DashboardOptions): FastifyPluginAsync {
 
     app.get('/', async (_request, reply) => {
       const key = escapeAttribute(await options.writeKey())
+      // The marketplace's module is optional: the page asks for its figures only where they are.
+      const monitoring = app.hasRoute({ method: 'GET', url: '/api/monitoring' }) ? 'on' : 'off'
       return reply
         .type('text/html; charset=utf-8')
         .header('cache-control', 'no-store')
         .header('content-security-policy', CONTENT_SECURITY_POLICY)
         .header('referrer-policy', 'no-referrer')
         .header('x-content-type-options', 'nosniff')
-        .send(page.replace('{{write_key}}', () => key))
+        .send(page.replace('{{write_key}}', () => key).replace('{{monitoring}}', monitoring))
     })
 
     serveTracker(app, '/t.js', options.script)

@@ -23,6 +23,11 @@ export function askLedger() {
   return ask('/v1/ledger')
 }
 
+/** What the marketplace's operators watch; only where its module runs. */
+export function askMonitoring() {
+  return ask('/api/monitoring')
+}
+
 export function askFunnel(steps) {
   return ask('/v1/funnel', {
     method: 'POST',

@@ -1,8 +1,18 @@
-import { askCounts, askFunnel, askLedger, followTail, SignedOut, signIn, takeTokenFromAddress } from './api.js'
+import {
+  askCounts,
+  askFunnel,
+  askLedger,
+  askMonitoring,
+  followTail,
+  SignedOut,
+  signIn,
+  takeTokenFromAddress,
+} from './api.js'
 import { counts } from './counts.js'
 import { el } from './dom.js'
 import { funnel } from './funnel.js'
 import { ledger } from './ledger.js'
+import { monitoring } from './monitoring.js'
 import { shop } from './shop.js'
 import { signedOut } from './signed-out.js'
 import { tail } from './tail.js'
@@ -14,10 +24,15 @@ const PAUSE_MS = 250
 /** Asked even without events: the tail may be behind. */
 const POLL_MS = 10_000
 const LEDGER_MS = 2000
+const MONITORING_MS = 30_000
 
 const desk = document.getElementById('desk')
 const status = document.getElementById('status')
-const parts = { funnel: funnel(), tail: tail(showLatency), counts: counts(), ledger: ledger() }
+const hasMonitoring = desk.dataset.monitoring === 'on'
+const parts = {
+  ...{ funnel: funnel(), tail: tail(showLatency), counts: counts(), ledger: ledger() },
+  monitoring: monitoring(),
+}
 let state = 'connecting'
 let latency = null
 let stopFollowing
@@ -36,6 +51,7 @@ async function start() {
   connect()
   setInterval(refresh, POLL_MS)
   setInterval(refreshLedger, LEDGER_MS)
+  setInterval(refreshMonitoring, MONITORING_MS)
 }
 
 function connect() {
@@ -43,6 +59,7 @@ function connect() {
   setState('connecting')
   void refresh()
   void refreshLedger()
+  void refreshMonitoring()
   stopFollowing = followTail(
     (event) => {
       parts.tail.add(event)
@@ -83,6 +100,11 @@ async function refreshLedger() {
   await askLedger().then(parts.ledger.show, () => undefined)
 }
 
+async function refreshMonitoring() {
+  if (!hasMonitoring || state === 'signed-out' || document.hidden) return
+  await askMonitoring().then(parts.monitoring.show, () => undefined)
+}
+
 function setState(next) {
   if (state === 'signed-out' && next === 'lost') return
   if (next === 'signed-out') stopFollowing?.()
@@ -101,6 +123,7 @@ function showDesk() {
           parts.funnel.element,
           el('div', { class: 'lower' }, parts.tail.element, parts.counts.element),
           parts.ledger.element,
+          parts.monitoring.element,
         ]
       : [
           signedOut(async (token) => {
