@@ -11,6 +11,7 @@ import { migrateVerb } from './migrate.ts'
 import { retentionVerb } from './retention.ts'
 import { sqlVerb } from './sql.ts'
 import { tailVerb } from './tail.ts'
+import { typesVerb } from './types/types.ts'
 import { type CliContext, CliError, type Verb } from './verb.ts'
 
 const VERBS: Record<string, Verb> = {
@@ -23,6 +24,7 @@ const VERBS: Record<string, Verb> = {
   sql: sqlVerb,
   migrate: migrateVerb,
   doctor: doctorVerb,
+  types: typesVerb,
   marketplace: marketplaceVerb,
   import: importVerb,
   retention: retentionVerb,

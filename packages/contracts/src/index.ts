@@ -1,5 +1,14 @@
 export { cleanStrings, mayNeedCleaning } from './clean-strings.ts'
 export { lateness, type Receipt, type SettledTime, settleTime } from './clock.ts'
+export type {
+  CompositeTypes,
+  Database,
+  Enums,
+  Json as DatabaseJson,
+  Tables,
+  TablesInsert,
+  TablesUpdate,
+} from './database.types.ts'
 export {
   type ErrorBody,
   EVENT_ERRORS,
