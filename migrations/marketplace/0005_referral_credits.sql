@@ -7,6 +7,13 @@ do $$
 declare
   referrer text;
 begin
+  -- A platform that has one of its own keeps it.
+  if to_regprocedure('public.get_user_referral_credits(uuid)') is not null
+    and coalesce(obj_description(to_regprocedure('public.get_user_referral_credits(uuid)'), 'pg_proc'), '')
+      not like 'The sum of referrals.referrer_credit_amount with status ''rewarded'' of this user%' then
+    raise warning 'public.get_user_referral_credits(uuid) is there already, and left as it is';
+    return;
+  end if;
   if to_regclass('public.referrals') is null then
     raise exception 'there is no table public.referrals'
       using hint = 'It is the platform''s own. For development and tests 0001_ground.sql makes one: migrate with --development.';
@@ -28,9 +35,9 @@ begin
       from public.referrals r
       where r.%I = p_user_id and r.status::text = 'rewarded'
     $body$ $make$, referrer);
-end $$;
 
-revoke all on function public.get_user_referral_credits(uuid) from public, anon, authenticated, service_role;
-grant execute on function public.get_user_referral_credits(uuid) to authenticated, service_role;
-comment on function public.get_user_referral_credits(uuid) is
-  'The sum of referrals.referrer_credit_amount with status ''rewarded'' of this user, 0 if none. Row level security of referrals holds: whose rows the caller may not read count nothing. Example: select public.get_user_referral_credits(auth.uid());';
+  revoke all on function public.get_user_referral_credits(uuid) from public, anon, authenticated, service_role;
+  grant execute on function public.get_user_referral_credits(uuid) to authenticated, service_role;
+  comment on function public.get_user_referral_credits(uuid) is
+    'The sum of referrals.referrer_credit_amount with status ''rewarded'' of this user, 0 if none. Row level security of referrals holds: whose rows the caller may not read count nothing. Example: select public.get_user_referral_credits(auth.uid());';
+end $$;

@@ -141,7 +141,15 @@ it('where the platform has no referrals, or none of whom, the file says what is 
     await pool.query('create table public.referrals (inviter uuid, status text, referrer_credit_amount int)')
     await expect(pool.query(credits)).rejects.toThrow('none of the columns referrer_id, referrer_user_id, user_id')
     await pool.query('alter table public.referrals rename inviter to user_id')
-    await pool.query(credits)
+
+    // One that the platform has stays, through up and down.
+    await pool.query(`create function public.get_user_referral_credits(p_user_id uuid) returns numeric return 42`)
+    const theirs = `select public.get_user_referral_credits(gen_random_uuid()) as credits`
+    await pool.query(`${credits}; ${await read('rollback/0005_referral_credits.sql')}`)
+    expect((await pool.query(theirs)).rows).toEqual([{ credits: '42' }])
+    await pool.query('drop function public.get_user_referral_credits(uuid)')
+    await pool.query(`${credits}; ${credits}`)
+    expect((await pool.query(theirs)).rows).toEqual([{ credits: 0 }])
   } finally {
     await drop()
   }
