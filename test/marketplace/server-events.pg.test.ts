@@ -178,6 +178,31 @@ it('books though the event cannot be stored, and sends it when it can', async ()
   expect((await pool.query('select from marketplace_internal.unsent_events')).rowCount).toBe(0)
 })
 
+it('lets the rows of a bulk statement wait, but the first hundred, and sends them in batches', async () => {
+  const { pool } = database
+  await pool.query(
+    `insert into bookings (customer_id, professional_id) select $1, gen_random_uuid() from generate_series(1, 2300)`,
+    [user],
+  )
+  expect(await typesOf(user)).toHaveLength(100)
+  const sent: number[] = []
+  for (let n = 1; n > 0; sent.push(n))
+    n = (await pool.query('select marketplace_internal.send_unsent_events() as n')).rows[0].n
+  expect(sent).toEqual([1000, 1000, 200, 0])
+  const { rows } = await pool.query(
+    `select count(*)::int as events, count(distinct properties ->> 'pro_id')::int as bookings, count(actor_key)::int as keys
+     from platform_events where user_id = $1`,
+    [user],
+  )
+  expect(rows).toEqual([{ events: 2300, bookings: 2300, keys: 2300 }])
+  // And the rollup knows them.
+  expect((await pool.query('select * from get_event_counts_by_type()')).rows).toContainEqual({
+    event_type: 'CheckoutStarted',
+    event_count: (await pool.query(`select count(*) as n from platform_events where event_type = 'CheckoutStarted'`))
+      .rows[0].n,
+  })
+})
+
 it('emits for the platform, in its transaction, once for what it names', async () => {
   await inTransaction(database.pool, async (client) => {
     await client.query('set local role service_role')

@@ -6,6 +6,7 @@ drop function if exists marketplace_internal.emit_event_of_row() cascade;
 drop function if exists marketplace_internal.emit_events_of(regclass, text, jsonb, jsonb, jsonb, text);
 drop function if exists marketplace_internal.actor_of_row(jsonb, jsonb);
 drop function if exists marketplace_internal.send_unsent_events();
+drop function if exists marketplace_internal.send_unsent_events(bigint[]);
 drop function if exists public.emit_event(text, jsonb, uuid, text, text);
 drop function if exists marketplace_internal.emit_event(text, jsonb, uuid, text, text);
 select marketplace_internal.remove_table('marketplace_internal.unsent_events');

@@ -30,6 +30,9 @@ export interface Jobs extends Component {
 /** The longest that a stop waits for what was cancelled. */
 const WAIT_MS = 2000
 
+/** What send_unsent_events() sends at most. */
+const UNSENT_BATCH = 1000
+
 /**
  * The module's work by the clock (0008_jobs.sql). Where pg_cron is, it is asked to do it, and this steps in for what failed or is
  * overdue. Several instances on one database run a due job once: the database decides which, and what is due follows from its records alone.
@@ -83,14 +86,19 @@ export function createJobs(options: JobsOptions): Jobs {
     else logger.warn({ job, err: result.error }, 'job failed; it will be tried again')
   }
 
+  /** Batch after batch, each in a transaction of its own, while all of them go: what a bulk statement left may be many. */
   async function sendUnsent(): Promise<void> {
-    const { rows } = await pool.query<{ n: number }>(
-      `select case when to_regclass('marketplace_internal.unsent_events') is null then 0
-                   else marketplace_internal.send_unsent_events() end as n`,
-    )
-    if (rows[0]!.n === 0) return
-    sent.inc(rows[0]!.n)
-    logger.info({ events: rows[0]!.n }, 'events sent that waited')
+    for (let total = 0; ; ) {
+      const { rows } = await pool.query<{ n: number }>(
+        `select case when to_regclass('marketplace_internal.unsent_events') is null then 0
+                     else marketplace_internal.send_unsent_events() end as n`,
+      )
+      total += rows[0]!.n
+      sent.inc(rows[0]!.n)
+      if (rows[0]!.n === UNSENT_BATCH && !stopping) continue
+      if (total > 0) logger.info({ events: total }, 'events sent that waited')
+      return
+    }
   }
 
   function runNow(): Promise<void> {
