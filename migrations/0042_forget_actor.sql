@@ -253,6 +253,7 @@ declare
   lines record;
   emptied record;
   remembered bigint;
+  moment timestamptz;
 begin
   -- In an older snapshot rows could be missed that a segment has.
   if pg_catalog.current_setting('transaction_isolation') <> 'read committed' then
@@ -269,12 +270,13 @@ begin
     given || array(select s.session_id from events_internal.session_users s where s.user_id = p_user), '-infinity', 'infinity');
   select * into emptied from events_internal.empty_events(p_user, given, 'infinity');
 
+  moment := pg_catalog.clock_timestamp();
   if p_user is not null then
-    insert into events_internal.deleted_users as d (user_id, forgotten_at) values (p_user, pg_catalog.clock_timestamp())
+    insert into events_internal.deleted_users as d (user_id, forgotten_at) values (p_user, moment)
     on conflict (user_id) do update set forgotten_at = excluded.forgotten_at;
   end if;
   insert into events_internal.forgotten_sessions as f (session_id, forgotten_at)
-  select distinct s, pg_catalog.clock_timestamp() from pg_catalog.unnest(given || emptied.sessions) s order by 1
+  select distinct s, moment from pg_catalog.unnest(given || emptied.sessions) s order by 1
   on conflict (session_id) do update set forgotten_at = excluded.forgotten_at;
   get diagnostics remembered = row_count;
 

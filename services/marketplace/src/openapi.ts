@@ -1,11 +1,12 @@
 import { REQUEST_ERRORS } from '@platform-events/contracts'
+import { ACCOUNT_OPENAPI } from './account/openapi.ts'
 import { CHAT_OPENAPI } from './chat/openapi.ts'
 import { GUEST_OPENAPI } from './guest/openapi.ts'
 import { MONITORING_OPENAPI } from './monitoring/openapi.ts'
 import type { OpenApiPart } from './openapi-part.ts'
 
 /** Every part's own; a new part adds its line. */
-const PARTS: OpenApiPart[] = [CHAT_OPENAPI, GUEST_OPENAPI, MONITORING_OPENAPI]
+const PARTS: OpenApiPart[] = [CHAT_OPENAPI, GUEST_OPENAPI, ACCOUNT_OPENAPI, MONITORING_OPENAPI]
 
 /** The module's HTTP interface as OpenAPI 3.1; `x-errors` is the closed table of codes. */
 export const MARKETPLACE_OPENAPI = {

@@ -1,6 +1,7 @@
 import rateLimit from '@fastify/rate-limit'
 import { RequestError } from '@platform-events/contracts'
 import type { FastifyInstance, FastifyPluginAsync } from 'fastify'
+import { accountRoutes } from './account/routes.ts'
 import { chatRoutes } from './chat/routes.ts'
 import type { MarketplaceContext } from './context.ts'
 import { asRequestError } from './database-errors.ts'
@@ -28,6 +29,7 @@ export function marketplaceRoutes(context: MarketplaceContext): FastifyPluginAsy
     })
     await app.register(chatRoutes(context))
     await app.register(guestRoutes(context))
+    await app.register(accountRoutes(context))
     await app.register(monitoringRoutes(context))
     app.get('/api/openapi.json', async () => MARKETPLACE_OPENAPI)
   }
