@@ -10,6 +10,7 @@ let database: TestDatabase
 let guest: MadeGuest
 let expired: MadeGuest
 let user: string
+let other: string
 let booking: string
 let ofUser: string
 
@@ -18,6 +19,7 @@ beforeAll(async () => {
   guest = await makeGuest(database.pool)
   expired = await makeGuest(database.pool)
   user = await makeUser(database.pool)
+  other = await makeUser(database.pool)
   booking = await bookAsGuest(database.pool, guest)
   await bookAsGuest(database.pool, expired)
   await database.pool.query('update guest_sessions set expires_at = now() where id = $1', [expired.id])
@@ -73,6 +75,14 @@ it.each([
       ask(carrying(guest.token), 'insert into bookings (guest_session_id, customer_id) values ($1, $2)', [
         guest.id,
         user,
+      ]),
+  ],
+  [
+    'in the name of another user, by a user with the token',
+    () =>
+      ask(carrying(guest.token, user), 'insert into bookings (guest_session_id, customer_id) values ($1, $2)', [
+        guest.id,
+        other,
       ]),
   ],
 ])('are not made %s', async (_, attempt) => {

@@ -196,6 +196,26 @@ describe.each(grounds)('on $name', (ground) => {
       expect(rows).toEqual([])
     })
 
+    it('no function is everybody’s, and those of public are for whom they are meant', async () => {
+      const { rows } = await database.superuser.query<{ role: string; name: string }>(
+        `select coalesce(nullif(a.grantee, 0)::regrole::text, 'public') as role, p.oid::regproc::text as name
+         from pg_proc p join pg_namespace n on n.oid = p.pronamespace,
+           aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a
+         where n.nspname = $1 and a.grantee = 0 or n.nspname = 'public' and pg_get_userbyid(p.proowner) = $2 and a.grantee <> p.proowner
+         order by 1, 2`,
+        [ours.schema, ours.owner],
+      )
+      const of = (role: string) => rows.filter((row) => row.role === role).map(({ name }) => name)
+      expect(of('public')).toEqual([])
+      expect(of('anon')).toEqual(['get_guest_session'])
+      expect(of('authenticated')).toEqual([
+        'convert_guest_to_user',
+        'get_guest_session',
+        'get_marketplace_monitoring',
+        'get_user_referral_credits',
+      ])
+    })
+
     it('nobody truncates over the API, and no API role has a way into the schema', async () => {
       const { rows } = await database.superuser.query(
         `select r.role, c.relname from (values ('anon'), ('authenticated'), ('service_role')) r (role), pg_class c join pg_namespace n on n.oid = c.relnamespace
