@@ -174,7 +174,8 @@ declare
   column_names constant text[] := array(
     select a.attname::text from pg_catalog.pg_attribute a where a.attrelid = p_relation and a.attnum > 0 and not a.attisdropped);
   columns_needed constant text[] := array(
-    select coalesce(m.value ->> 'column', m.value ->> 'before', m.value ->> 'length_of', m.value #>> '{}')
+    select case pg_catalog.jsonb_typeof(m.value) when 'string' then m.value #>> '{}'
+      else coalesce(m.value ->> 'column', m.value ->> 'before', m.value ->> 'length_of') end
     from pg_catalog.jsonb_each(p_properties) m where m.key not like '%?'
     union all select p_key
     union all select p_on ->> 'column' where p_on ? 'column');
@@ -217,7 +218,7 @@ end $$;
 revoke all on function marketplace_internal.emit_events_of(regclass, text, jsonb, jsonb, jsonb, text) from public, anon, authenticated, service_role;
 comment on function marketplace_internal.emit_events_of(regclass, text, jsonb, jsonb, jsonb, text) is
   'Has every row of a table emit an event, once. p_properties: property to column (a name with ? may lack its column; { "length_of": c }, '
-  '{ "before": c } of an update, { "column": c, "else": v }); what is null is left out. p_actor: { user, session, guest, booking }: columns. '
+  '{ "before": c } of an update, { "column": c, "else": v }, { "else": v }); what is null is left out. p_actor: { user, session, guest, booking }: columns. '
   'p_on: {} is an insert; { column, becomes } when a column takes a value, by insert or update; { column, not_from } each change but from that value. '
   'For the login that migrates. Raises 42703 where a column is not there. '
   'Example: select marketplace_internal.emit_events_of(''leads'', ''LeadReceived'', ''{"city?": "city", "service": "service", "price": "price", "instant_book": "instant"}'', ''{"user": "pro_id"}'')';
