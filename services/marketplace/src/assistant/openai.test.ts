@@ -87,6 +87,7 @@ describe('a stream', () => {
   const send = (response: ServerResponse) => response.writeHead(200, { 'content-type': 'text/event-stream' })
   const forms: Record<string, string> = {
     'with CRLF': `${text.join('\r\n\r\n')}\r\n\r\ndata: [DONE]\r\n\r\n`,
+    'with CRLF and data of two lines': `${text.join('\r\n\r\n').replaceAll('{"choices":', '{"choices":\r\ndata: ')}\r\n\r\n`,
     'with CR': `${text.join('\r\r')}\r\rdata: [DONE]\r\r`,
     'with comments, ids, retries and a byte order mark': `\ufeff: hello\n\nid: 1\nevent: message\n${text.join('\n: still here\n\n')}\nretry: 10\n\ndata: [DONE]\n\n`,
     'without blanks behind data:': `${text.join('\n\n').replaceAll('data: ', 'data:')}\n\ndata:[DONE]\n\n`,

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { type Chat, type ChatUser, startChat } from '../../../../test/support/chat.ts'
 import { answer, begin, chunk, event, finish, USAGE } from '../../../../test/support/model-server.ts'
 import { platformToken } from '../../../../test/support/platform-token.ts'
@@ -87,19 +87,35 @@ describe('a conversation', () => {
     expect(languageAsked()).toBe('English')
   })
 
-  it('takes no more when it is closed, nor when it is full', async () => {
+  it('takes a thousand messages, also where several come at once', async () => {
     const { conversation_id } = (await chat.ask(user, 'One')).body
-    const fill = (to: number) =>
-      chat.database.pool.query(
-        `insert into public.amara_messages (conversation_id, role, content)
-         select $1, 'user', 'x' from generate_series((select count(*) from public.amara_messages where conversation_id = $1) + 1, $2)`,
-        [conversation_id, to],
+    await chat.database.pool.query(
+      `insert into public.amara_messages (conversation_id, role, content) select $1, 'user', 'x' from generate_series(3, 998)`,
+      [conversation_id],
+    )
+    // They all wait for the conversation, and then go on in the same moment.
+    const holder = await chat.database.pool.connect()
+    await holder.query('begin')
+    await holder.query('select from public.amara_conversations where id = $1 for update', [conversation_id])
+    const asking = ['1', '2', '3', '4', '5'].map((text) =>
+      chat.ask(user, { conversation_id, messages: [question(text)] }),
+    )
+    await vi.waitFor(async () => {
+      const { rows } = await chat.database.pool.query(
+        `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`,
       )
-    await fill(998)
-    expect((await chat.ask(user, { conversation_id, messages: [question('The last')] })).status).toBe(200)
-    const full = await chat.ask(user, { conversation_id, messages: [question('One more')] })
-    expect(full).toMatchObject({ status: 409, body: { code: 'conversation_full', retryable: false } })
+      expect(rows).toHaveLength(5)
+    }, 5000)
+    await holder.query('commit')
+    holder.release()
+    const replies = await Promise.all(asking)
+    const full = replies.filter(({ status }) => status === 409)
+    expect(full.map(({ body }) => [body.code, body.retryable])).toEqual(Array(4).fill(['conversation_full', false]))
     expect(await chat.stored(conversation_id)).toHaveLength(1000)
+  })
+
+  it('takes no more when it is closed', async () => {
+    const { conversation_id } = (await chat.ask(user, 'One')).body
     await chat.database.pool.query('update public.amara_conversations set is_active = false where id = $1', [
       conversation_id,
     ])
