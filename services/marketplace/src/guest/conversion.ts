@@ -28,9 +28,9 @@ export async function convertGuest(pool: Pool, userId: string, sessionToken: str
   }
 }
 
-/** The function's own SQLSTATEs; 23503 where the platform has no such user any more. */
+/** The function's own SQLSTATEs; 23503 where the platform has no such user any more, or its bookings refer to customers and it has none. */
 const REFUSALS: Record<string, [RequestErrorCode, string]> = {
   PE401: ['guest_session_required', 'This is no token of a live guest session.'],
   PE409: ['already_converted', 'Another account has this guest session.'],
-  '23503': ['sign_in_required', 'The platform has no such user any more.'],
+  '23503': ['sign_in_required', 'The platform has no such user, or no customer of that id.'],
 }
