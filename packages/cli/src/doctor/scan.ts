@@ -43,12 +43,19 @@ export function referencesIn(source: string): Reference[] {
     return part
   })
   const found: Reference[] = []
+  let [line, counted, next] = [1, 0, 0]
   for (const match of text.matchAll(CALL)) {
-    const before = text.slice(0, match.index)
-    if (NOT_A_CLIENT.test(before) || quoted.some(({ from, to }) => from < match.index && match.index < to)) continue
-    const schema = SCHEMA.exec(before)?.[1] ?? 'public'
-    const line = before.split('\n').length + (match[0].match(/^[^'"`]*/)![0].split('\n').length - 1)
-    found.push({ kind: match[1] as Reference['kind'], name: `${schema}.${match[3]!}`, line })
+    const before = text.slice(Math.max(0, match.index - 200), match.index)
+    while (next < quoted.length && quoted[next]!.to <= match.index) next += 1
+    if (NOT_A_CLIENT.test(before) || (quoted[next]?.from ?? Number.POSITIVE_INFINITY) < match.index) continue
+    const at = match.index + match[0].search(/['"`]/)
+    line += text.slice(counted, at).split('\n').length - 1
+    counted = at
+    found.push({
+      kind: match[1] as Reference['kind'],
+      name: `${SCHEMA.exec(before)?.[1] ?? 'public'}.${match[3]!}`,
+      line,
+    })
   }
   return found
 }
