@@ -2,6 +2,7 @@ import { parseArgs } from 'node:util'
 import { countsVerb } from './counts.ts'
 import { deadVerb } from './dead.ts'
 import { doctorVerb } from './doctor/doctor.ts'
+import { forgetVerb } from './forget.ts'
 import { funnelVerb } from './funnel.ts'
 import { importVerb } from './import.ts'
 import { ledgerVerb } from './ledger.ts'
@@ -28,6 +29,7 @@ const VERBS: Record<string, Verb> = {
   marketplace: marketplaceVerb,
   import: importVerb,
   retention: retentionVerb,
+  forget: forgetVerb,
 }
 
 /**
