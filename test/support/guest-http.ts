@@ -8,7 +8,7 @@ interface Answer {
   headers: Record<string, unknown>
 }
 
-export type AskGuest = (method: 'GET' | 'POST', path: string, options?: InjectOptions) => Promise<Answer>
+type AskGuest = (method: 'GET' | 'POST', path: string, options?: InjectOptions) => Promise<Answer>
 
 /** Asks under /api/guest, each time from an address of its own unless told, so that rates do not add up. */
 export function guestAsker(app: () => FastifyInstance): AskGuest {
