@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http'
 import { createServer } from 'node:net'
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import {
   answer,
   type Behaviour,
@@ -13,6 +13,7 @@ import {
   startModelServer,
   USAGE,
 } from '../../../../test/support/model-server.ts'
+import { soon } from '../../../../test/support/soon.ts'
 import { type AssistantAnswer, AssistantError, type AssistantErrorKind } from './assistant.ts'
 import { openAiAssistant } from './openai.ts'
 
@@ -160,7 +161,7 @@ describe('what goes wrong is one AssistantError, of the kind', () => {
 
   it('unreachable: nobody listens', async () => {
     const closed = createServer().listen(0, '127.0.0.1')
-    await vi.waitFor(() => expect(closed.listening).toBe(true))
+    await soon(() => expect(closed.listening).toBe(true))
     const { port } = closed.address() as { port: number }
     await new Promise((resolve) => closed.close(resolve))
     const error = await ask(() => undefined, { url: `http://127.0.0.1:${port}/v1` }).catch((caught: unknown) => caught)
@@ -183,9 +184,9 @@ describe('what goes wrong is one AssistantError, of the kind', () => {
     const asking = ask(behaviour, { signal: ending.signal })
     const reason = new AssistantError('timeout', 'over')
     const ended = expect(asking).rejects.toBe(reason)
-    await vi.waitFor(() => expect(server.requests.length).toBe(asked + 1))
+    await soon(() => expect(server.requests.length).toBe(asked + 1))
     ending.abort(reason)
     await ended
-    await vi.waitFor(() => expect(server.givenUp).toBe(givenUp + 1))
+    await soon(() => expect(server.givenUp).toBe(givenUp + 1))
   })
 })

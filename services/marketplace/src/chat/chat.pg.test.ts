@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto'
-import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { type Chat, type ChatUser, startChat } from '../../../../test/support/chat.ts'
 import { answer, begin, chunk, event, finish, USAGE } from '../../../../test/support/model-server.ts'
 import { platformToken } from '../../../../test/support/platform-token.ts'
+import { soon } from '../../../../test/support/soon.ts'
 
 let chat: Chat
 let user: ChatUser
@@ -100,12 +101,12 @@ describe('a conversation', () => {
     const asking = ['1', '2', '3', '4', '5'].map((text) =>
       chat.ask(user, { conversation_id, messages: [question(text)] }),
     )
-    await vi.waitFor(async () => {
+    await soon(async () => {
       const { rows } = await chat.database.pool.query(
         `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`,
       )
       expect(rows).toHaveLength(5)
-    }, 5000)
+    })
     await holder.query('commit')
     holder.release()
     const replies = await Promise.all(asking)

@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto'
-import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { type Chat, type ChatUser, startChat } from '../../../../test/support/chat.ts'
 import { answer } from '../../../../test/support/model-server.ts'
+import { soon } from '../../../../test/support/soon.ts'
 import { undocumented } from '../undocumented.ts'
 
 let chat: Chat
@@ -131,7 +132,7 @@ describe('a conversation that is deleted while it is being answered', () => {
     })
     const asked = chat.model.requests.length
     const asking = chat.ask(user, 'Hi')
-    await vi.waitFor(() => expect(chat.model.requests.length).toBe(asked + 1))
+    await soon(() => expect(chat.model.requests.length).toBe(asked + 1))
     const [{ id }] = (await chat.get(user, LIST)).body.conversations
     expect((await send('DELETE', id)).statusCode).toBe(204)
     letGo()
@@ -147,7 +148,7 @@ describe('a conversation that is deleted while it is being answered', () => {
       await answering.query('begin')
       await answering.query('select from marketplace_internal.chat_requests where user_id = $1 for update', [user.id])
       const deleting = send('DELETE', conversation_id)
-      await vi.waitFor(async () => {
+      await soon(async () => {
         const { rows } = await chat.database.pool.query(
           `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`,
         )

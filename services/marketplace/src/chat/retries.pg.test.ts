@@ -1,8 +1,9 @@
 import { createPool } from '@platform-events/postgres'
-import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { type Chat, type ChatReply, type ChatUser, startChat } from '../../../../test/support/chat.ts'
 import { marketplaceApp } from '../../../../test/support/marketplace.ts'
 import { answer, begin, chunk, event, refuse } from '../../../../test/support/model-server.ts'
+import { soon } from '../../../../test/support/soon.ts'
 import { offlineAssistant } from '../assistant/offline.ts'
 import { openAiAssistant } from '../assistant/openai.ts'
 
@@ -52,7 +53,7 @@ function holdModel(): { letGo: () => void; asked: () => Promise<void> } {
   })
   return {
     letGo: () => resolve(),
-    asked: () => vi.waitFor(() => expect(chat.model.requests.length).toBeGreaterThan(before)),
+    asked: () => soon(() => expect(chat.model.requests.length).toBeGreaterThan(before)),
   }
 }
 
@@ -88,7 +89,7 @@ describe('the same key again', () => {
     const all = Array.from({ length: 6 }, () => retry())
     const refused = new Set<ChatReply>()
     for (const one of all) void one.then((reply) => refused.add(reply))
-    await vi.waitFor(() => expect(refused.size).toBe(5))
+    await soon(() => expect(refused.size).toBe(5))
     expect([...refused].map(({ body }) => body.code)).toEqual(Array(5).fill('request_in_progress'))
     model.letGo()
     expect((await Promise.all(all)).map(({ status }) => status).toSorted()).toEqual([200, 409, 409, 409, 409, 409])

@@ -1,7 +1,8 @@
 import type { AddressInfo } from 'node:net'
-import { afterAll, beforeAll, beforeEach, expect, it, vi } from 'vitest'
+import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest'
 import { type Chat, type ChatUser, startChat } from '../../../../test/support/chat.ts'
 import { answer, begin, chunk, event, finish, refuse } from '../../../../test/support/model-server.ts'
+import { soon } from '../../../../test/support/soon.ts'
 import { sseData } from '../assistant/sse-reader.ts'
 
 let chat: Chat
@@ -69,7 +70,7 @@ it('comes piece by piece, each as soon as the model gives it', async () => {
   const waiting: (() => void)[] = []
   const step = (): Promise<void> => new Promise((resolve) => waiting.push(resolve))
   const go = (): Promise<void> =>
-    vi.waitFor(() => {
+    soon(() => {
       expect(waiting.length).toBe(1)
       waiting.pop()!()
     })
@@ -133,13 +134,11 @@ it.each([
   const leaving = new AbortController()
   const asking = ask('Hi', { stream, signal: leaving.signal })
   if (stream) await next(eventsOf(await asking))
-  await vi.waitFor(() => expect(chat.model.requests.length).toBe(asked + 1))
+  await soon(() => expect(chat.model.requests.length).toBe(asked + 1))
   leaving.abort()
   if (!stream) await expect(asking).rejects.toThrow()
-  await vi.waitFor(() => expect(chat.model.givenUp).toBe(givenUp + 1))
-  await vi.waitFor(async () =>
-    expect(await requestOf()).toEqual({ state: 'failed', error_code: 'cancelled', attempt: 1 }),
-  )
+  await soon(() => expect(chat.model.givenUp).toBe(givenUp + 1))
+  await soon(async () => expect(await requestOf()).toEqual({ state: 'failed', error_code: 'cancelled', attempt: 1 }))
   expect((await chat.outcomes())['cancelled']).toBe(cancelled + 1)
 
   chat.model.behave((response) => answer(response, ['Whole']))
