@@ -1,3 +1,5 @@
+import { readFile } from 'node:fs/promises'
+import { inTransaction } from '@platform-events/postgres'
 import { createLogger, createMetrics } from '@platform-events/runtime'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it, vi } from 'vitest'
 import { createJobs, type Jobs } from '../../services/marketplace/src/jobs/jobs.ts'
@@ -67,6 +69,12 @@ it('runs each job when it is due, counts what it removed, and not again before i
 it('runs a due job once, however many instances there are', async () => {
   await Promise.all(Array.from({ length: 6 }, () => jobsOf().runNow()))
   expect(await runsOf('cleanup_expired_guest_sessions')).toHaveLength(1)
+  await database.pool.query('delete from marketplace_internal.job_runs')
+  await inTransaction(database.pool, async (client) => {
+    await client.query(`select marketplace_internal.run_job('cleanup_chat_requests', true)`)
+    await jobsOf().runNow() // while the first is still at it
+  })
+  expect(await runsOf('cleanup_chat_requests')).toHaveLength(1)
 })
 
 it('records a failure with its error, and tries again later, and later still', async () => {
@@ -206,15 +214,38 @@ it('has pg_cron run the jobs where it is, and steps in for what is overdue', asy
         command: 'select marketplace_internal.send_unsent_events()',
       },
     ])
-    await jobs.runNow()
+    const ranHoursAgo = (hours: number) =>
+      pool.query(
+        `insert into marketplace_internal.job_runs (job, started_at, finished_at)
+         values ('cleanup_chat_requests', now() - $1 * interval '1 hour', now() - $1 * interval '1 hour')`,
+        [hours],
+      )
+    await jobs.runNow() // the look of the start has ended
     expect(await runsOf('cleanup_chat_requests')).toEqual([])
-    await pool.query(
-      `insert into marketplace_internal.job_runs (job, started_at, finished_at)
-       values ('cleanup_chat_requests', now() - interval '40 hours', now() - interval '40 hours')`,
-    )
+    await ranHoursAgo(40)
+    await ranHoursAgo(30)
     await jobs.runNow()
     expect(await runsOf('cleanup_chat_requests')).toHaveLength(2)
+    await pool.query(`delete from marketplace_internal.job_runs where started_at > now() - interval '35 hours'`)
+    await jobs.runNow()
+    expect(await runsOf('cleanup_chat_requests')).toHaveLength(2)
+    expect(await scheduledAfterRollback()).toBe(0)
   } finally {
     await pool.query('drop schema cron cascade')
   }
 })
+
+async function scheduledAfterRollback(): Promise<number> {
+  const client = await database.pool.connect()
+  try {
+    await client.query(`begin; set local marketplace.force = 'on'`)
+    for (const file of ['0009_monitoring.sql', '0008_jobs.sql'])
+      await client.query(
+        await readFile(new URL(`../../migrations/marketplace/rollback/${file}`, import.meta.url), 'utf8'),
+      )
+    return (await client.query<{ n: number }>('select count(*)::int as n from cron.job')).rows[0]!.n
+  } finally {
+    await client.query('rollback')
+    client.release()
+  }
+}

@@ -79,6 +79,8 @@ it('counts guest sessions and who became users, also of those removed since', as
   expect((await pool.query('select from guest_sessions where isfinite(expires_at)')).rowCount).toBe(2)
   expect(await view('guest_sessions_per_hour')).toMatchObject(expected)
   expect(await view('guest_session_hours')).toMatchObject([{ sessions: '3', converted: '1' }])
+  await pool.query(`delete from guest_sessions where isfinite(expires_at)`)
+  expect(await view('guest_sessions_per_hour')).toMatchObject(expected)
 })
 
 it('traces bookings to searches of the same person in the 30 days before, by indexes alone', async () => {
