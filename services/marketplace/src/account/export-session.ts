@@ -3,7 +3,7 @@ import { RequestError } from '@platform-events/contracts'
 import { copyText, type Pool, type PoolClient } from '@platform-events/postgres'
 
 /** What is exported under one name. */
-export interface ExportTable {
+interface ExportTable {
   name: string
   /** One row at most. */
   single: boolean
