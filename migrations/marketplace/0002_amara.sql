@@ -101,6 +101,7 @@ create table if not exists marketplace_internal.chat_requests (
   state text not null default 'pending' check (state in ('pending', 'answered', 'failed')),
   error_code text,
   attempt integer not null default 1,
+  failures integer not null default 0,
   started_at timestamptz not null default now(),
   question_at timestamptz,
   created_at timestamptz not null default now(),
@@ -112,7 +113,9 @@ comment on table marketplace_internal.chat_requests is
 comment on column marketplace_internal.chat_requests.idempotency_key is 'The caller''s, else one that the service made.';
 comment on column marketplace_internal.chat_requests.error_code is 'Why the last attempt failed: timeout, cancelled, status, cut and so on.';
 comment on column marketplace_internal.chat_requests.attempt is
-  'How often the assistant was asked; all but the last failed. An attempt that was given up for dead writes no answer any more.';
+  'How often the assistant was asked; all but the last had no answer. An attempt that was given up for dead writes no answer any more.';
+comment on column marketplace_internal.chat_requests.failures is
+  'How many attempts the assistant failed, or its process died in; those that the caller left are none.';
 comment on column marketplace_internal.chat_requests.started_at is 'When the last attempt began; a pending one that is older than an answer may take is dead.';
 comment on column marketplace_internal.chat_requests.question_at is 'created_at of the question''s message: an answer is to what was said up to there.';
 create index if not exists chat_requests_conversation_id_idx on marketplace_internal.chat_requests (conversation_id);

@@ -73,14 +73,13 @@ begin
 
   if to_regclass('marketplace_internal.chat_requests') is not null then
     create or replace view marketplace_internal.chat_errors_per_hour with (security_invoker = true) as
-      select pg_catalog.date_trunc('hour', r.created_at, 'UTC') as hour, count(*) as requests,
-        count(*) filter (where r.state = 'failed') as failed,
-        round(100.0 * count(*) filter (where r.state = 'failed') / count(*), 2) as error_rate
+      select pg_catalog.date_trunc('hour', r.created_at, 'UTC') as hour, sum(r.attempt) as requests, sum(r.failures) as failed,
+        round(100.0 * sum(r.failures) / sum(r.attempt), 2) as error_rate
       from marketplace_internal.chat_requests r
       where r.created_at >= now() - interval '7 days'
       group by 1;
     comment on view marketplace_internal.chat_errors_per_hour is
-      'Requests to the chat endpoint, and the percent that failed, 7 days back. Example: select * from marketplace_internal.chat_errors_per_hour where error_rate > 5';
+      'Requests to the chat endpoint, each attempt of one, and the percent that the assistant failed, 7 days back; who leaves before the answer is no failure. Example: select * from marketplace_internal.chat_errors_per_hour where error_rate > 5';
   end if;
 
   if to_regclass('public.guest_sessions') is not null then

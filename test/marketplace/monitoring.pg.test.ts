@@ -51,14 +51,20 @@ it('counts conversations, their messages and their length', async () => {
   ])
 })
 
-it('gives the percent of chat requests that failed, by hour', async () => {
-  for (const state of ['answered', 'failed', 'answered', 'pending'])
+it('gives the percent of chat requests that failed, by hour, each attempt by itself; who leaves is no failure', async () => {
+  for (const [state, attempt, failures] of [
+    ['answered', 2, 1],
+    ['failed', 3, 2],
+    ['failed', 1, 0],
+    ['answered', 1, 0],
+    ['pending', 1, 0],
+  ])
     await database.pool.query(
-      `insert into marketplace_internal.chat_requests (user_id, idempotency_key, body_hash, state, created_at)
-       values ($1, gen_random_uuid()::text, '', $2, date_trunc('hour', now()))`,
-      [user, state],
+      `insert into marketplace_internal.chat_requests (user_id, idempotency_key, body_hash, state, attempt, failures, created_at)
+       values ($1, gen_random_uuid()::text, '', $2, $3, $4, date_trunc('hour', now()))`,
+      [user, state, attempt, failures],
     )
-  expect(await view('chat_errors_per_hour')).toMatchObject([{ requests: '4', failed: '1', error_rate: '25.00' }])
+  expect(await view('chat_errors_per_hour')).toMatchObject([{ requests: '8', failed: '3', error_rate: '37.50' }])
 })
 
 it('counts guest sessions and who became users, also of those removed since', async () => {

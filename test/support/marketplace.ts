@@ -25,6 +25,7 @@ export async function marketplaceApp(
     logger: createLogger({ name: 'marketplace', level: 'silent' }),
     metrics: createMetrics(),
     assistant: offlineAssistant(10_000),
+    origins: [],
     clock: Date.now,
     authorizeOperator: operatorTokenGuard(database.pool),
     ...options,

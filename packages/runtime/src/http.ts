@@ -25,6 +25,8 @@ export interface HttpOptions {
    * /readyz goes on sending what they can do later.
    */
   behind?: Record<string, HealthCheck>
+  /** Who may say by X-Forwarded-For where a request comes from: a number of proxies, or their addresses; nobody unless told. */
+  trustProxy?: string | number | undefined
 }
 
 /**
@@ -36,6 +38,7 @@ export function buildHttp(options: HttpOptions): FastifyInstance {
     loggerInstance: options.logger as FastifyBaseLogger,
     logController: new LogController({ disableRequestLogging: true }),
     forceCloseConnections: 'idle',
+    trustProxy: trusted(options.trustProxy),
     requestTimeout: 30_000,
     // What comes in on an open connection while we close is still answered, and the connection then closed.
     return503OnClosing: false,
@@ -61,6 +64,11 @@ export function buildHttp(options: HttpOptions): FastifyInstance {
     reply.type(options.metrics.contentType).send(await options.metrics.metrics()),
   )
   return app
+}
+
+/** As many of the addresses nearest to us as there are proxies. */
+function trusted(proxies: string | number | undefined): string | false | ((address: string, hop: number) => boolean) {
+  return typeof proxies === 'number' ? (_address, hop) => hop < proxies : (proxies ?? false)
 }
 
 /** Longer than the collector takes for an answer while Kafka is freshly away. */

@@ -4,6 +4,7 @@ import type { MarketplaceContext } from './context.ts'
 import { marketplaceRoutes } from './routes.ts'
 
 export interface MarketplaceAppOptions extends MarketplaceContext {
+  trustProxy?: string | number | undefined
   /** What /readyz tells of besides, without letting it decide. */
   behind?: Record<string, HealthCheck>
 }
@@ -18,6 +19,7 @@ export async function buildMarketplaceApp(options: MarketplaceAppOptions): Promi
     logger: options.logger,
     metrics: options.metrics,
     checks: { postgres },
+    trustProxy: options.trustProxy,
     ...(options.behind === undefined ? {} : { behind: options.behind }),
   })
   await app.register(marketplaceRoutes(options))

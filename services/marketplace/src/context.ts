@@ -11,6 +11,8 @@ export interface MarketplaceContext {
   metrics: Registry
   /** Answers the chat. */
   assistant: Assistant
+  /** Pages of which other origins may call. */
+  origins: readonly string[]
   /** Milliseconds since 1970. */
   clock: () => number
   /** Lets an operator through. @throws RequestError unauthorized */

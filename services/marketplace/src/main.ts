@@ -45,8 +45,10 @@ await startOrExit(settings, async () => {
     logger,
     metrics,
     assistant: assistantOf(settings),
+    origins: settings.MARKETPLACE_ORIGINS,
     clock: Date.now,
     authorizeOperator: operatorTokenGuard(pool),
+    trustProxy: settings.TRUST_PROXY,
     behind: { jobs: jobs.check },
   })
   const components = [

@@ -39,6 +39,7 @@ async function routes(): Promise<string[]> {
       logger: createLogger({ name: 'marketplace', level: 'silent' }),
       metrics: createMetrics(),
       assistant: offlineAssistant(1000),
+      origins: [],
       clock: Date.now,
       authorizeOperator: async () => undefined,
     }),

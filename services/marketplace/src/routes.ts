@@ -4,6 +4,7 @@ import type { FastifyInstance, FastifyPluginAsync } from 'fastify'
 import { accountRoutes } from './account/routes.ts'
 import { chatRoutes } from './chat/routes.ts'
 import type { MarketplaceContext } from './context.ts'
+import { allowOrigins } from './cors.ts'
 import { asRequestError } from './database-errors.ts'
 import { guestRoutes } from './guest/routes.ts'
 import { monitoringRoutes } from './monitoring/routes.ts'
@@ -20,6 +21,7 @@ export function marketplaceRoutes(context: MarketplaceContext): FastifyPluginAsy
         }),
     })
     readAnythingAsJson(app)
+    allowOrigins(app, context.origins)
     // Thrown on to the handler that every service has.
     app.setErrorHandler((error) => {
       throw asRequestError(error)

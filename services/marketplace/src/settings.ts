@@ -2,6 +2,17 @@ import { z } from 'zod'
 
 /** What the module takes from the environment, besides what every service does. */
 export const marketplaceSettings = {
+  /** Pages of which other origins may call /api, separated by commas; absent: those of this origin alone. */
+  MARKETPLACE_ORIGINS: z
+    .string()
+    .transform((text) => text.split(',').map((origin) => origin.trim()))
+    .pipe(z.array(z.string().regex(/^https?:\/\/[^/\s]+$/, 'origins, https://shop.example.com,https://…')))
+    .default([]),
+  /** Who may say by X-Forwarded-For where a request comes from: how many proxies stand in front, or their addresses separated by commas. */
+  TRUST_PROXY: z
+    .string()
+    .transform((text) => (/^\d+$/.test(text) ? Number(text) : text))
+    .optional(),
   /** Of an OpenAI-compatible API, up to and without `/chat/completions`, e.g. https://api.openai.com/v1; absent: the offline assistant. */
   ASSISTANT_URL: z.url().optional(),
   /** Which model to ask there; ASSISTANT_URL needs it. */

@@ -127,6 +127,7 @@ async function buildParts(
   const app = buildHttp({
     logger,
     metrics,
+    trustProxy: settings.TRUST_PROXY,
     // Events are taken as long as these two are well. A balancer that took the process out for the others would lose events for nothing.
     checks: { log: collected.check, sources: sources.check },
     behind: {
@@ -142,7 +143,15 @@ async function buildParts(
     const authenticator = createAuthenticator({ pool, verifyJwt, clock: Date.now, sessionKey })
     await app.register(
       marketplaceRoutes({
-        ...{ pool, verifyJwt, logger, metrics, clock: Date.now, assistant: assistantOf(settings) },
+        ...{
+          pool,
+          verifyJwt,
+          logger,
+          metrics,
+          clock: Date.now,
+          assistant: assistantOf(settings),
+          origins: settings.MARKETPLACE_ORIGINS,
+        },
         authorizeOperator: authenticator.authenticateOperator,
       }),
     )

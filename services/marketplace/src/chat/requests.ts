@@ -44,7 +44,7 @@ export async function claimRequest(
   }
   await client.query(
     `update marketplace_internal.chat_requests
-     set state = 'pending', attempt = attempt + 1, started_at = clock_timestamp(), error_code = null, finished_at = null
+     set state = 'pending', attempt = attempt + 1, failures = failures + (state = 'pending')::int, started_at = clock_timestamp(), error_code = null, finished_at = null
      where user_id = $1 and idempotency_key = $2`,
     [key.userId, key.idempotencyKey],
   )
@@ -128,7 +128,7 @@ export async function requestFailed(
   errorCode: string,
 ): Promise<void> {
   await client.query(
-    `update marketplace_internal.chat_requests set state = 'failed', error_code = $4, finished_at = clock_timestamp()
+    `update marketplace_internal.chat_requests set state = 'failed', error_code = $4, failures = failures + ($4 <> 'cancelled')::int, finished_at = clock_timestamp()
      where user_id = $1 and idempotency_key = $2 and attempt = $3 and state = 'pending'`,
     [key.userId, key.idempotencyKey, attempt, errorCode],
   )

@@ -113,10 +113,10 @@ describe('the same key again', () => {
     expect(chat.model.requests.at(-1)!.body.messages.slice(1)).toEqual([{ role: 'user', content: 'Hi' }])
     expect(await stored()).toEqual(['user: Hi', 'user: Later', 'assistant: Fine', 'assistant: Fine'])
     const { rows } = await chat.database.pool.query(
-      `select state, attempt, answer_id from marketplace_internal.chat_requests where user_id = $1 and idempotency_key = 'one-key'`,
+      `select state, attempt, failures, answer_id from marketplace_internal.chat_requests where user_id = $1 and idempotency_key = 'one-key'`,
       [user.id],
     )
-    expect(rows).toEqual([{ state: 'answered', attempt: 2, answer_id: again.body.message.id }])
+    expect(rows).toEqual([{ state: 'answered', attempt: 2, failures: 1, answer_id: again.body.message.id }])
   })
 
   it('after its process died: taken over when its time is up, and an answer that comes late after all is not stored', async () => {

@@ -21,8 +21,8 @@ beforeAll(async () => {
     insert into amara_messages (conversation_id, role, content)
     select id, 'user', content from talks, unnest(array['hola', 'gracias']) content`)
   await database.pool.query(`
-    insert into marketplace_internal.chat_requests (user_id, idempotency_key, body_hash, state)
-    select u.id, n::text, '', case when n = 1 then 'failed' else 'answered' end from auth.users u, generate_series(1, 4) n`)
+    insert into marketplace_internal.chat_requests (user_id, idempotency_key, body_hash, state, failures)
+    select u.id, n::text, '', case when n = 1 then 'failed' else 'answered' end, (n = 1)::int from auth.users u, generate_series(1, 4) n`)
   await database.pool.query(`select marketplace_internal.run_job('cleanup_chat_requests')`)
 })
 afterAll(() => database.drop())
