@@ -30,10 +30,13 @@ const up = async (options: object = {}) =>
 const down = async (options: object = {}) =>
   (await rollbackMarketplace(database.connectionString, { directory, ...options })).rolledBack
 
-it('applies each file in a transaction of its own, also one that comes late', async () => {
+it('applies each file in a transaction of its own, also one that comes late, or after one that fails', async () => {
   await file('0001_first.sql', 'create table public.first (n int)')
   await file('0005_bad.sql', 'create table public.bad (n int); select 1 / 0')
-  await expect(up()).rejects.toThrow('0005_bad.sql failed (SQLSTATE 22012): division by zero')
+  await file('0006_next.sql', 'create table public.next (n int)')
+  await expect(up()).rejects.toThrow(
+    '0005_bad.sql failed (SQLSTATE 22012): division by zero\nApplied all the same: 1, 6.',
+  )
   await file('0005_bad.sql', 'create table public.bad (n int)')
   expect(await up()).toEqual([5])
   await file('0003_late.sql', 'create table public.late (n int)')

@@ -19,12 +19,12 @@ export interface MarketplaceOptions {
 
 /**
  * Applies the marketplace's migrations that the database lacks, in order, each in a transaction of its own. They do not build on each
- * other's order: a file that comes late is applied. The analytics core must be there.
+ * other's order: a file that comes late is applied, and one that fails does not keep back the next. The analytics core must be there.
  *
  * @param options.before only files with a smaller number; 900 and on drop what the platform had, which wants somebody's word
  * @param options.development make the platform's own tables in a minimal form where they are absent
  * @returns the numbers of the files that this call applied
- * @throws MigrationError if the core is absent, a file fails (those before it stay applied), an applied file was changed, or the database is
+ * @throws MigrationError if the core is absent, a file fails (it leaves nothing, the others are applied), an applied file was changed, or the database is
  * newer than the files
  */
 export async function migrateMarketplace(
@@ -43,13 +43,34 @@ export async function migrateMarketplace(
       )
       // That the platform's tables are wanted may come to mind after the first file was applied without them: it makes what is absent.
       const again = options.development === true ? done.slice(0, 1) : []
-      for (const file of [...again, ...pending]) {
-        await runTogether(client, [file], async () => (again.includes(file) ? undefined : await ledger.add(file)))
-        if (!again.includes(file)) options.logger?.info({ migration: file.name }, 'migrated')
-      }
-      return { applied: pending.map((file) => file.version) }
+      for (const file of again) await runTogether(client, [file], async () => undefined)
+      return { applied: await applyEach(client, ledger, pending, options.logger) }
     })
   })
+}
+
+/** A platform without referrals shall not be without the rest. */
+async function applyEach(
+  client: pg.ClientBase,
+  ledger: MigrationLedger,
+  files: Migration[],
+  logger: Logger | undefined,
+): Promise<number[]> {
+  const applied: number[] = []
+  const failures: MigrationError[] = []
+  for (const file of files) {
+    try {
+      await runTogether(client, [file], () => ledger.add(file))
+      applied.push(file.version)
+      logger?.info({ migration: file.name }, 'migrated')
+    } catch (error) {
+      if (!(error instanceof MigrationError)) throw error
+      failures.push(error)
+    }
+  }
+  if (failures.length === 0) return applied
+  const others = applied.length === 0 ? [] : [`Applied all the same: ${applied.join(', ')}.`]
+  throw new MigrationError([...failures.map(({ message }) => message), ...others].join('\n'), { cause: failures[0] })
 }
 
 /**
