@@ -41,13 +41,15 @@ create table events_internal.forgotten_sessions (
 comment on table events_internal.forgotten_sessions is
   'Sessions of people who were forgotten, for events of before that come late. A row is removed after 15 days.';
 
-create function events_internal.line_is_of(p_line bytea, p_key bytea, p_users text[], p_sessions text[]) returns boolean
-  language plpgsql immutable set search_path = '' as $$
+create function events_internal.people_of_line(
+  p_line bytea, p_key bytea, p_set_aside_at timestamptz, p_received_at timestamptz, p_people jsonb) returns text[]
+  language plpgsql stable set search_path = '' as $$
 declare
   line json;
   person text;
   session text;
   bytes text;
+  named text[];
 begin
   begin
     line := pg_catalog.convert_from(p_line, 'UTF8')::json;
@@ -57,37 +59,47 @@ begin
     null; -- what was read until then counts
   end;
   if person ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' then
-    return person = any (p_users);
+    named := array['user:' || person];
   elsif person is null and session is not null then
-    return session = any (p_sessions);
+    named := array['session:' || session];
+  else
+    -- No event, or of nobody who could be: then whoever is named in it.
+    bytes := pg_catalog.lower(pg_catalog.encode(p_line, 'escape'));
+    named := array(
+      select k.key from pg_catalog.jsonb_object_keys(p_people) k (key),
+        lateral (select pg_catalog.substr(k.key, pg_catalog.strpos(k.key, ':') + 1)) w (id)
+      where case when k.key like 'user:%' then pg_catalog.strpos(bytes, w.id) > 0
+        else pg_catalog.convert_to(w.id, 'UTF8') = p_key
+          or pg_catalog.strpos(bytes, pg_catalog.lower(pg_catalog.encode(pg_catalog.convert_to('"' || w.id || '"', 'UTF8'), 'escape'))) > 0 end);
   end if;
-  -- No event, or of nobody who could be: then whoever is named in it.
-  bytes := pg_catalog.lower(pg_catalog.encode(p_line, 'escape'));
-  return exists (select from pg_catalog.unnest(p_users) u where pg_catalog.strpos(bytes, u) > 0)
-    or exists (
-      select from pg_catalog.unnest(p_sessions) s
-      where pg_catalog.convert_to(s, 'UTF8') = p_key
-        or pg_catalog.strpos(bytes, pg_catalog.lower(pg_catalog.encode(pg_catalog.convert_to('"' || s || '"', 'UTF8'), 'escape'))) > 0
-    );
+  return array(
+    select n.who from pg_catalog.unnest(named) n (who)
+    where (p_people -> n.who ->> 'since')::timestamptz <= p_set_aside_at and p_received_at < (p_people -> n.who ->> 'before')::timestamptz);
 end $$;
-revoke all on function events_internal.line_is_of(bytea, bytea, text[], text[]) from public, anon, authenticated, service_role;
-comment on function events_internal.line_is_of(bytea, bytea, text[], text[]) is
-  'Whether a line that was set aside is one of these users'' (as text, lower case) or, where it has no user, of these sessions. A line that is no event is theirs if '
-  'it holds a user''s id or a session''s in quotes anywhere, or came under that session''s key.';
+revoke all on function events_internal.people_of_line(bytea, bytea, timestamptz, timestamptz, jsonb) from public, anon, authenticated, service_role;
+comment on function events_internal.people_of_line(bytea, bytea, timestamptz, timestamptz, jsonb) is
+  'Which of these people a line is of that was set aside: its user''s or, where it has no user, its session''s. A line that is no event is of all '
+  'whose user id, or session id in quotes, it holds anywhere, and of the session whose key it came under. p_people: {"user:<uuid, lower case>" or '
+  '"session:<id>": {"since", "before"}}, the times between which it was set aside and received.';
 
 create function events_internal.empty_lines(
-  p_user uuid, p_sessions text[], p_since timestamptz, p_before timestamptz, out letters bigint, out unpublished bigint, out quarantined bigint)
+  p_people jsonb, out letters bigint, out unpublished bigint, out quarantined bigint, out people text[])
   language plpgsql volatile set search_path = '' as $$
 declare
-  users constant text[] := case when p_user is null then '{}' else array[p_user::text] end;
+  since constant timestamptz := (select pg_catalog.min((p.value ->> 'since')::timestamptz) from pg_catalog.jsonb_each(p_people) p);
   ids bigint[];
 begin
-  ids := array(
-    select l.dead_letter_id from events_internal.dead_letters l
-    where l.dead_at >= p_since and coalesce(l.received_at, l.dead_at) < p_before and (l.raw <> '' or l.mended is not null)
-      and (events_internal.line_is_of(l.raw, l.record_key, users, p_sessions)
-        or l.mended is not null and events_internal.line_is_of(l.mended, l.record_key, users, p_sessions))
-    order by l.dead_letter_id for update);
+  with theirs as materialized (
+    select l.dead_letter_id, pg_catalog.array_cat(
+      events_internal.people_of_line(l.raw, l.record_key, l.dead_at, coalesce(l.received_at, l.dead_at), p_people),
+      case when l.mended is null then '{}'
+        else events_internal.people_of_line(l.mended, l.record_key, l.dead_at, coalesce(l.received_at, l.dead_at), p_people) end) as whose
+    from events_internal.dead_letters l
+    where l.dead_at >= since and (l.raw <> '' or l.mended is not null)
+  )
+  select array(select t.dead_letter_id from theirs t where t.whose <> '{}' order by 1),
+    array(select distinct o from theirs t, pg_catalog.unnest(t.whose) o) into ids, people;
+  perform from events_internal.dead_letters l where l.dead_letter_id = any (ids) order by l.dead_letter_id for update;
   insert into events_internal.rejected_numbers (stream, seq, source_id, day)
   select m.stream, m.seq, coalesce(l.source_id, 0), (l.received_at at time zone 'UTC')::date
   from events_internal.dead_letters l, events_internal.number_of_line(coalesce(l.mended, l.raw)) m
@@ -105,11 +117,14 @@ begin
     select w.dead_letter_id from events_internal.dead_letter_outbox w where w.dead_letter_id = any (ids) for update skip locked);
   get diagnostics unpublished = row_count;
 
-  ids := array(
-    select q.quarantine_id from events_internal.quarantined_events q
-    where q.quarantined_at >= p_since and coalesce(q.received_at, q.quarantined_at) < p_before and q.raw <> ''
-      and events_internal.line_is_of(q.raw, null, users, p_sessions)
-    order by q.quarantine_id for update);
+  with theirs as materialized (
+    select q.quarantine_id, events_internal.people_of_line(q.raw, null, q.quarantined_at, coalesce(q.received_at, q.quarantined_at), p_people) as whose
+    from events_internal.quarantined_events q
+    where q.quarantined_at >= since and q.raw <> ''
+  )
+  select array(select t.quarantine_id from theirs t where t.whose <> '{}' order by 1),
+    people || array(select distinct o from theirs t, pg_catalog.unnest(t.whose) o) into ids, people;
+  perform from events_internal.quarantined_events q where q.quarantine_id = any (ids) order by q.quarantine_id for update;
   insert into events_internal.rejected_numbers (stream, seq, source_id, day)
   select m.stream, m.seq, coalesce(q.source_id, 0), (q.received_at at time zone 'UTC')::date
   from events_internal.quarantined_events q, events_internal.number_of_line(q.raw) m
@@ -119,9 +134,10 @@ begin
   update events_internal.quarantined_events q set raw = '' where q.quarantine_id = any (ids);
   get diagnostics quarantined = row_count;
 end $$;
-revoke all on function events_internal.empty_lines(uuid, text[], timestamptz, timestamptz) from public, anon, authenticated, service_role;
-comment on function events_internal.empty_lines(uuid, text[], timestamptz, timestamptz) is
-  'Empties the dead letters and quarantined lines of a person that were set aside since one time and received before another. Reads every line since then.';
+revoke all on function events_internal.empty_lines(jsonb) from public, anon, authenticated, service_role;
+comment on function events_internal.empty_lines(jsonb) is
+  'Empties the dead letters and quarantined lines of these people, in the form of people_of_line(), and says of whom there were any. Reads every line '
+  'since the earliest of them once, however many people they are.';
 
 -- enable_seqscan: a person has few events, and there are 90 days.
 -- Joined with itself, because RETURNING knows the old stream and seq from 18 on only.
@@ -266,8 +282,13 @@ begin
     order by 1);
   select * into before from events_internal.empty_before(p_user, given);
   given := given || before.sessions;
-  select * into lines from events_internal.empty_lines(p_user,
-    given || array(select s.session_id from events_internal.session_users s where s.user_id = p_user), '-infinity', 'infinity');
+  select * into lines from events_internal.empty_lines((
+    select coalesce(pg_catalog.jsonb_object_agg(w.who, '{"since": "-infinity", "before": "infinity"}'::jsonb), '{}')
+    from (
+      select 'user:' || p_user::text where p_user is not null
+      union select 'session:' || g from pg_catalog.unnest(given) g
+      union select 'session:' || s.session_id from events_internal.session_users s where s.user_id = p_user
+    ) w (who)));
   select * into emptied from events_internal.empty_events(p_user, given, 'infinity');
 
   moment := pg_catalog.clock_timestamp();
@@ -373,15 +394,13 @@ begin
     where (excluded.first_created_at, excluded.first_id) < (s.first_created_at, s.first_id);
 end $$;
 
--- What has come of a person since they were forgotten, or of before.
+-- Events that have come of a person since they were forgotten, or of before.
 create function events_internal.forget_late(p_user uuid, p_session text, p_forgotten_at timestamptz, p_before timestamptz) returns boolean
   language plpgsql volatile set search_path = '' set enable_seqscan = off as $$
 declare
   own constant text[] := case when p_session is null then '{}' else array[p_session] end;
-  lines record;
   emptied record;
 begin
-  select * into lines from events_internal.empty_lines(p_user, own, p_forgotten_at, p_before);
   if not exists (
       select from public.platform_events e
       where e.user_id = p_user and e.created_at >= now() - interval '15 days' and e.created_at < p_before limit 1)
@@ -389,7 +408,7 @@ begin
       select from public.platform_events e
       where e.session_id = p_session and e.user_id is null and e.created_at >= now() - interval '15 days' and e.created_at < p_before limit 1)
   then
-    return lines.letters + lines.quarantined > 0;
+    return false;
   end if;
   select * into emptied from events_internal.empty_events(p_user, own, p_before);
   insert into events_internal.forgotten_sessions (session_id, forgotten_at)
@@ -399,14 +418,29 @@ begin
 end $$;
 revoke all on function events_internal.forget_late(uuid, text, timestamptz, timestamptz) from public, anon, authenticated, service_role;
 comment on function events_internal.forget_late(uuid, text, timestamptz, timestamptz) is
-  'Empties what came late of a forgotten user or session, of the time before p_before. Whether there was anything.';
+  'Empties events that came late of a forgotten user or session, of the time before p_before. Whether there was any.';
 
 reset role;
+
+create function events_internal.forgotten_people() returns table (who text, user_id uuid, session_id text, forgotten_at timestamptz, before timestamptz)
+  language sql stable set search_path = '' as $$
+    -- Who is still there, or there again, was forgotten up to that moment.
+    select 'user:' || d.user_id::text, d.user_id, null, d.forgotten_at,
+      case when exists (select from auth.users u where u.id = d.user_id and u.deleted_at is null) then d.forgotten_at else 'infinity' end
+    from events_internal.deleted_users d where d.forgotten_at is not null
+    union all
+    select 'session:' || f.session_id, null, f.session_id, f.forgotten_at, f.forgotten_at from events_internal.forgotten_sessions f
+    order by 2, 3
+  $$;
+revoke all on function events_internal.forgotten_people() from public, anon, authenticated, service_role;
+comment on function events_internal.forgotten_people() is
+  'Whom forget_actor has forgotten within 15 days: who as people_of_line() names them, and until when what comes late is of then.';
 
 create or replace function events_internal.anonymise_late_events() returns integer
   language plpgsql volatile security definer set search_path = '' as $$
 declare
   late record;
+  had_lines text[];
   found_any integer := 0;
 begin
   -- Twice the late window back. LIMIT keeps this a look into the index for each user, instead of a join over the days.
@@ -425,16 +459,11 @@ begin
 
   if exists (select from events_internal.deleted_users d where d.forgotten_at is not null) or exists (select from events_internal.forgotten_sessions) then
     perform pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtext('events_internal.forget'));
-    -- Who is still there, or there again, was forgotten up to that moment.
-    for late in
-      select d.user_id, null::text as session_id, d.forgotten_at,
-        case when exists (select from auth.users u where u.id = d.user_id and u.deleted_at is null) then d.forgotten_at else 'infinity' end as before
-      from events_internal.deleted_users d where d.forgotten_at is not null
-      union all
-      select null, f.session_id, f.forgotten_at, f.forgotten_at from events_internal.forgotten_sessions f
-      order by 1, 2
-    loop
-      if events_internal.forget_late(late.user_id, late.session_id, late.forgotten_at, late.before) then
+    select l.people into had_lines from events_internal.empty_lines((
+      select pg_catalog.jsonb_object_agg(f.who, pg_catalog.jsonb_build_object('since', f.forgotten_at, 'before', f.before))
+      from events_internal.forgotten_people() f)) l;
+    for late in select * from events_internal.forgotten_people() loop
+      if events_internal.forget_late(late.user_id, late.session_id, late.forgotten_at, late.before) or late.who = any (had_lines) then
         found_any := found_any + 1;
       end if;
     end loop;

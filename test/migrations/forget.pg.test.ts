@@ -209,6 +209,34 @@ describe.each(FAR_APART)('forgetting a person on $name', (ground) => {
     expect(await rollupDifferences(database.pool)).toEqual([])
   })
 
+  it('reads each line that was set aside once, however many people are remembered', async () => {
+    const client = await database.superuser.connect()
+    try {
+      await client.query(`begin; set local track_functions = 'pl'`)
+      await client.query(
+        `insert into events_internal.forgotten_sessions select 'gone-' || n, now() - interval '1 hour' from generate_series(1, 30) n`,
+      )
+      await client.query(
+        `insert into events_internal.quarantined_events (event_id, event_type, reason, created_at, received_at, raw)
+         select gen_random_uuid(), 'A', 'too_old', now() - interval '9 days', now() - interval '2 hours',
+           convert_to(json_build_object('session_id', case when n = 7 then 'gone-7' else 'here-' || n end)::text, 'UTF8')
+         from generate_series(1, 20) n`,
+      )
+      const lines = await client.query(
+        `select (select count(*) from events_internal.quarantined_events where raw <> '')
+           + (select count(*) + count(mended) from events_internal.dead_letters where raw <> '' or mended is not null) as n`,
+      )
+      expect((await client.query('select events_internal.anonymise_late_events() as n')).rows).toEqual([{ n: 1 }])
+      const { rows } = await client.query(
+        `select sum(calls)::text as n from pg_stat_xact_user_functions where funcname in ('people_of_line', 'line_is_of')`,
+      )
+      expect(rows).toEqual(lines.rows)
+    } finally {
+      await client.query('rollback')
+      client.release(true)
+    }
+  })
+
   it('remembers whom it forgot for as long as anything can come', async () => {
     await query(`update events_internal.deleted_users set forgotten_at = now() - interval '15 days 1 minute'`)
     await query(`update events_internal.forgotten_sessions set forgotten_at = now() - interval '15 days 1 minute'`)
