@@ -40,11 +40,18 @@ export async function databaseUrl(input: VerbInput): Promise<string> {
   throw new CliError(`Neither DATABASE_URL nor ${file.path} names a database.`, 'Run `npm start`, or set DATABASE_URL.')
 }
 
-/** What signs the tokens of users of this installation. @throws CliError where a platform signs them */
-export async function jwtSecret(input: VerbInput): Promise<string> {
+/** How the tokens of users of this installation are signed. @throws CliError where a platform signs them */
+export async function signingSettings(
+  input: VerbInput,
+): Promise<{ JWT_SECRET: string; JWT_ISSUER: string | undefined; JWT_AUDIENCE: string | undefined }> {
   const { env } = input.context
   const secret = env['JWT_SECRET'] || (await readAccess(env)).content.jwt_secret
-  if (secret !== undefined) return secret
+  if (secret !== undefined)
+    return {
+      JWT_SECRET: secret,
+      JWT_ISSUER: env['JWT_ISSUER'] || undefined,
+      JWT_AUDIENCE: env['JWT_AUDIENCE'] || undefined,
+    }
   throw new CliError(
     'Nothing here signs tokens of users.',
     'Run `MARKETPLACE=on npm start` first, which makes a secret for that; or set JWT_SECRET as the services have it.',

@@ -1,13 +1,13 @@
 import { createPool } from '@platform-events/postgres'
 import { signPlatformJwt } from '@platform-events/runtime'
-import { databaseUrl, jwtSecret } from './access.ts'
+import { databaseUrl, signingSettings } from './access.ts'
 import { CliError, type VerbInput } from './verb.ts'
 
 /** Makes a user where no platform does, as one that signs up, and prints the token that the platform would give. */
 export async function makeUser(input: VerbInput): Promise<number> {
   const [email] = input.words
   if (email === undefined) throw new CliError('Whose?', 'For example: platform-events marketplace user ana@example.com')
-  const secret = await jwtSecret(input)
+  const signing = await signingSettings(input)
   const pool = createPool({ connectionString: await databaseUrl(input), applicationName: 'platform-events', max: 1 })
   try {
     const { rows } = await pool.query<{ ours: boolean }>(
@@ -21,7 +21,7 @@ export async function makeUser(input: VerbInput): Promise<number> {
     const made =
       known.rows[0] ??
       (await pool.query<{ id: string }>('insert into auth.users (email) values ($1) returning id', [email])).rows[0]!
-    const token = await signPlatformJwt(secret, made.id)
+    const token = await signPlatformJwt(signing, made.id)
     if (input.json) input.context.out(`${JSON.stringify({ user_id: made.id, email, token })}\n`)
     else input.context.out(`${token}\n`)
     return 0

@@ -60,6 +60,10 @@ export const commonSettings = {
 export const tokenSettings = {
   JWT_SECRET: z.string().min(32, 'an HS256 secret has at least 32 characters').optional(),
   JWKS_URL: z.url().optional(),
+  /** The `iss` that tokens must have; Supabase's is https://<ref>.supabase.co/auth/v1. Absent: any. */
+  JWT_ISSUER: z.string().optional(),
+  /** What `aud` must be, or have in it; Supabase's is authenticated. Absent: any. */
+  JWT_AUDIENCE: z.string().optional(),
 }
 
 const DATABASE =

@@ -107,7 +107,7 @@ async function buildParts(
 ): Promise<Component[]> {
   const { HOST: host, PORT: port, DATA_DIR } = settings
   const metrics = createMetrics()
-  const verifyJwt = platformJwtVerifier(access.jwt_secret === undefined ? settings : { JWT_SECRET: access.jwt_secret })
+  const verifyJwt = platformJwtVerifier({ ...settings, JWT_SECRET: access.jwt_secret ?? settings.JWT_SECRET })
   const sources = sourceDirectory({ load: () => loadSources(pool), file: sourcesFile(DATA_DIR, database.url), logger })
   const retention = createRetention({ pool, logger, metrics, keepDays: settings.RETENTION_KEEP_DAYS })
   const jobs = settings.MARKETPLACE === 'on' ? [createJobs({ pool, logger, metrics })] : []
