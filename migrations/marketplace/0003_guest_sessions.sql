@@ -109,12 +109,68 @@ comment on function public.get_guest_session(text) is
   'The live guest session of this token, for who cannot send it as the header x-guest-session-token; no row for any other. '
   'Example: select * from get_guest_session(''kq3w…'')';
 
+create or replace function marketplace_internal.guest_session_of_nobody() returns uuid
+  language plpgsql volatile set search_path = '' as $$
+declare
+  nobody constant uuid := '00000000-0000-4000-8000-000000000000';
+begin
+  insert into public.guest_sessions (id, session_token, email, full_name, expires_at, created_at)
+  values (nobody, pg_catalog.replace(gen_random_uuid()::text || gen_random_uuid()::text, '-', ''), 'forgotten@example.invalid', 'Forgotten', '2000-01-01Z', '2000-01-01Z')
+  on conflict do nothing;
+  return nobody;
+end $$;
+revoke all on function marketplace_internal.guest_session_of_nobody() from public, anon, authenticated, service_role;
+comment on function marketplace_internal.guest_session_of_nobody() is
+  'The guest session that bookings of forgotten people have, since a booking has a customer or a guest session; made where it is absent. It is over, and nobody knows '
+  'its token.';
+
+-- A guest who booked and never signed up would be kept for ever by the booking. A year and some weeks: what is repeated yearly has come by.
+-- Where the registry (0006_personal_data.sql) says what else of a booking is the person's, that goes as well; else what the minimal form has.
+create or replace function marketplace_internal.release_long_gone_guests() returns bigint
+  language plpgsql volatile set search_path = '' as $$
+declare
+  kept constant interval := '400 days';
+  gone constant uuid[] := array(
+    select g.id from public.guest_sessions g
+    where g.expires_at < now() - kept and g.id <> '00000000-0000-4000-8000-000000000000'
+      and exists (select from public.bookings b where b.guest_session_id = g.id)
+    order by g.expires_at limit 10000 for update of g skip locked);
+  assignments text[] := array['guest_session_id = marketplace_internal.guest_session_of_nobody()', 'notes = null', 'cancel_reason = null'];
+  released bigint := 0;
+begin
+  if gone = '{}' then
+    return released;
+  end if;
+  if pg_catalog.to_regclass('marketplace_internal.personal_data') is not null then
+    execute 'select p.anonymise_set from marketplace_internal.personal_data p where p.relation = ''public.bookings'' and p.on_forget = ''anonymise'''
+      into assignments;
+  end if;
+  assignments := array(
+    select a.assignment from pg_catalog.unnest(assignments) a (assignment)
+    where exists (
+      select from pg_catalog.pg_attribute c
+      where c.attrelid = 'public.bookings'::regclass and c.attname = pg_catalog.split_part(a.assignment, ' ', 1) and not c.attisdropped));
+  if assignments <> '{}' then
+    -- What the registry's assignments may speak of: no user, these guests, no session of the analytics (events are kept for 90 days).
+    execute 'update public.bookings t set ' || pg_catalog.array_to_string(assignments, ', ') || ' where t.guest_session_id = any ($2) and t.customer_id is null'
+      using null::uuid, gone, '{}'::text[];
+    get diagnostics released = row_count;
+  end if;
+  update public.bookings b set guest_session_id = null where b.guest_session_id = any (gone) and b.customer_id is not null;
+  return released;
+end $$;
+revoke all on function marketplace_internal.release_long_gone_guests() from public, anon, authenticated, service_role;
+comment on function marketplace_internal.release_long_gone_guests() is
+  'Gives the bookings of guests whose session ended more than 400 days ago to the session of nobody; returns how many. '
+  'Example: select marketplace_internal.release_long_gone_guests()';
+
 -- Locked rows are passed over: somebody is booking or converting. What books while we look waits for our lock, because its foreign key
--- does, so between the lock and the delete no booking can come.
+-- does, so between the lock and the delete no booking can come. A session that another table of the platform's refers to stays, and keeps
+-- back no other: only where a batch fails is it gone through row by row.
 create or replace function marketplace_internal.cleanup_expired_guest_sessions() returns bigint
   language plpgsql volatile security definer set search_path = '' as $$
 declare
-  -- The session of nobody, which bookings of forgotten people have (0006_personal_data.sql).
+  -- The session of nobody, which bookings of forgotten people have.
   nobody constant uuid := '00000000-0000-4000-8000-000000000000';
   batch constant int := 10000;
   with_bookings constant boolean := exists (
@@ -123,17 +179,45 @@ declare
   unbooked constant text := case when with_bookings
     then 'not exists (select from public.bookings b where b.guest_session_id = g.id)' else 'true' end;
   expired uuid[];
+  last_expiry timestamptz := '-infinity';
+  last_id uuid := '00000000-0000-0000-0000-000000000000';
+  one uuid;
   n bigint;
   removed bigint := 0;
+  held bigint := 0;
 begin
+  if with_bookings then
+    perform marketplace_internal.release_long_gone_guests();
+  end if;
   loop
-    execute 'select array(select g.id from public.guest_sessions g where g.expires_at < now() and g.id <> $1 and '
-      || unbooked || ' order by g.expires_at limit $2 for update skip locked)' into expired using nobody, batch;
-    execute 'delete from public.guest_sessions g where g.id = any($1) and ' || unbooked using expired;
-    get diagnostics n = row_count;
-    removed := removed + n;
-    exit when n = 0;
+    execute 'with picked as (
+        select g.id, g.expires_at from public.guest_sessions g
+        where g.expires_at < now() and (g.expires_at, g.id) > ($1, $2) and g.id <> $3 and ' || unbooked || '
+        order by g.expires_at, g.id limit $4 for update skip locked)
+      select array_agg(p.id order by p.expires_at, p.id), max(p.expires_at) from picked p'
+      into expired, last_expiry using last_expiry, last_id, nobody, batch;
+    exit when expired is null;
+    last_id := expired[pg_catalog.cardinality(expired)];
+    begin
+      execute 'delete from public.guest_sessions g where g.id = any ($1) and ' || unbooked using expired;
+      get diagnostics n = row_count;
+      removed := removed + n;
+    exception when foreign_key_violation or restrict_violation then
+      foreach one in array expired loop
+        begin
+          execute 'delete from public.guest_sessions g where g.id = $1 and ' || unbooked using one;
+          get diagnostics n = row_count;
+          removed := removed + n;
+        exception when foreign_key_violation or restrict_violation then
+          held := held + 1;
+        end;
+      end loop;
+    end;
   end loop;
+  if held > 0 then
+    raise warning '% expired guest sessions stay: a table of the platform''s refers to them', held
+      using hint = 'Let its foreign key say what becomes of such rows: on delete cascade, or on delete set null.';
+  end if;
   return removed;
 end $$;
 revoke all on function marketplace_internal.cleanup_expired_guest_sessions() from public, anon, authenticated, service_role;
@@ -149,7 +233,8 @@ end;
 revoke all on function public.cleanup_expired_guest_sessions() from public, anon, authenticated, service_role;
 grant execute on function public.cleanup_expired_guest_sessions() to service_role;
 comment on function public.cleanup_expired_guest_sessions() is
-  'Removes expired guest sessions, but those with a booking. Run daily. Example: select cleanup_expired_guest_sessions()';
+  'Removes expired guest sessions, but those with a booking; 400 days after the end the booking becomes nobody''s, and the session goes as well. Run daily. '
+  'Example: select cleanup_expired_guest_sessions()';
 
 alter table public.guest_sessions enable row level security;
 revoke all on public.guest_sessions from public, anon, authenticated, service_role;

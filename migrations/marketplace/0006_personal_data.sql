@@ -84,22 +84,6 @@ insert into marketplace_internal.personal_data (relation, position, export_as, e
   ('auth.users', 99, 'account', '{t.id = $1}', '{id,email,phone,raw_user_meta_data,created_at,last_sign_in_at}', '{}', 'delete', null, true)
 on conflict (relation) do nothing;
 
--- 0003's cleanup leaves it.
-create or replace function marketplace_internal.guest_session_of_nobody() returns uuid
-  language plpgsql volatile set search_path = '' as $$
-declare
-  nobody constant uuid := '00000000-0000-4000-8000-000000000000';
-begin
-  insert into public.guest_sessions (id, session_token, email, full_name, expires_at, created_at)
-  values (nobody, pg_catalog.replace(gen_random_uuid()::text || gen_random_uuid()::text, '-', ''), 'forgotten@example.invalid', 'Forgotten', '2000-01-01Z', '2000-01-01Z')
-  on conflict do nothing;
-  return nobody;
-end $$;
-revoke all on function marketplace_internal.guest_session_of_nobody() from public, anon, authenticated, service_role;
-comment on function marketplace_internal.guest_session_of_nobody() is
-  'The guest session that bookings of forgotten people have, since a booking has a customer or a guest session; made where it is absent. It is over, and nobody knows '
-  'its token.';
-
 do $$
 begin
   if to_regclass('public.guest_sessions') is not null then

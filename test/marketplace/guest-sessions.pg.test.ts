@@ -253,4 +253,59 @@ describe.each(grounds)('guest sessions on $name', (ground) => {
     )
     expect(after[0].n).toBe(before[0].n - 2)
   })
+
+  it('that a table of the platform’s refers to stay, and keep back none of the others', async () => {
+    const { superuser } = database
+    const expire = async (email: string) => {
+      const { rows } = await superuser.query<{ id: string }>(
+        `insert into guest_sessions (session_token, email, full_name, expires_at) values ($1, $2, 'A', now() - interval '1 s') returning id`,
+        [newToken(), email],
+      )
+      return rows[0]!.id
+    }
+    const [held] = [await expire('held@example.com'), await expire('free@example.com')]
+    await superuser.query('create table public.guest_notes (guest uuid references public.guest_sessions (id))')
+    await superuser.query('insert into public.guest_notes values ($1)', [held])
+    const { rows } = await superuser.query(
+      'select marketplace_internal.cleanup_expired_guest_sessions()::int as removed',
+    )
+    expect(rows).toEqual([{ removed: 1 }])
+    expect((await superuser.query('select from guest_sessions where id = $1', [held])).rowCount).toBe(1)
+    await superuser.query('drop table public.guest_notes')
+  })
+
+  it('that ended more than 400 days ago leave their bookings to nobody, without what was the guest’s', async () => {
+    const { superuser } = database
+    const book = async (days: number) => {
+      const { rows } = await superuser.query<{ id: string }>(
+        `with guest as (
+           insert into guest_sessions (session_token, email, full_name, expires_at, created_at)
+           values ($1, 'old@example.com', 'Old', now() - $2::int * interval '1 day', now() - interval '2 years') returning id)
+         insert into bookings (guest_session_id, service, notes) select id, 'cleaning', 'Calle 1' from guest returning id`,
+        [newToken(), days],
+      )
+      return rows[0]!.id
+    }
+    const [long, lately] = [await book(401), await book(399)]
+    // Of an account, with the guest written beside it.
+    await superuser.query(
+      `insert into bookings (customer_id, guest_session_id, notes) select $1, guest_session_id, 'mine' from bookings where id = $2`,
+      [user, long],
+    )
+    await ask({ role: 'service_role' }, 'select public.cleanup_expired_guest_sessions()')
+    const { rows } = await superuser.query(
+      `select b.id, g.email, b.notes, b.service from bookings b join guest_sessions g on g.id = b.guest_session_id where b.id in ($1, $2)`,
+      [long, lately],
+    )
+    expect(rows.sort((a) => (a.id === long ? -1 : 1))).toEqual([
+      { id: long, email: 'forgotten@example.invalid', notes: null, service: 'cleaning' },
+      { id: lately, email: 'old@example.com', notes: 'Calle 1', service: 'cleaning' },
+    ])
+    const { rows: own } = await superuser.query('select guest_session_id, notes from bookings where customer_id = $1', [
+      user,
+    ])
+    expect(own).toEqual([{ guest_session_id: null, notes: 'mine' }])
+    expect((await superuser.query(`select from guest_sessions where email = 'old@example.com'`)).rowCount).toBe(1)
+    await superuser.query('delete from bookings')
+  })
 })

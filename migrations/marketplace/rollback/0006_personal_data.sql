@@ -7,7 +7,6 @@ drop function if exists marketplace_internal.has_columns(regclass, text);
 drop function if exists marketplace_internal.personal_tables();
 drop function if exists marketplace_internal.analytics_sessions_of(uuid, uuid[]);
 drop function if exists marketplace_internal.guest_sessions_of(uuid);
-drop function if exists marketplace_internal.guest_session_of_nobody();
 drop index if exists public.guest_sessions_converted_to_user_id_idx;
 do $$
 begin
