@@ -1,4 +1,5 @@
 import { type Assistant, AssistantError, type AssistantQuestion } from './assistant.ts'
+import { chunksOf } from './chunks.ts'
 import { CompletionChunks } from './completion-chunks.ts'
 import { instructions } from './instructions.ts'
 import { sseData } from './sse-reader.ts'
@@ -45,12 +46,15 @@ async function ask(settings: OpenAiSettings, question: AssistantQuestion): Promi
   const response = await send(settings, question)
   const type = response.headers.get('content-type') ?? ''
   if (response.status !== 200)
-    throw new AssistantError('status', `the model's server answers ${response.status}: ${await beginningOf(response)}`)
+    throw new AssistantError(
+      'status',
+      `the model's server answers ${response.status}: ${await beginningOf(response, question.signal)}`,
+    )
   if (!/^text\/event-stream\b/i.test(type) || response.body === null) {
-    const said = await beginningOf(response)
+    const said = await beginningOf(response, question.signal)
     throw new AssistantError('content_type', `the model's server answers in ${type || 'no type'}, no stream: ${said}`)
   }
-  return response.body
+  return chunksOf(response.body, question.signal)
 }
 
 async function send(settings: OpenAiSettings, { messages, locale, signal }: AssistantQuestion): Promise<Response> {
@@ -79,11 +83,12 @@ async function send(settings: OpenAiSettings, { messages, locale, signal }: Assi
 }
 
 /** Enough of what a server said to tell what it wants, and no more than that: it may be a page without end. */
-async function beginningOf(response: Response): Promise<string> {
+async function beginningOf({ body }: Response, signal: AbortSignal): Promise<string> {
+  if (body === null) return ''
   let text = ''
   const decoder = new TextDecoder()
   try {
-    for await (const chunk of response.body ?? []) {
+    for await (const chunk of chunksOf(body, signal)) {
       text += decoder.decode(chunk, { stream: true })
       if (text.length >= 500) break
     }

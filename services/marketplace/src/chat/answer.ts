@@ -63,17 +63,20 @@ async function askAssistant(
   { messages, locale }: Question,
   { gone, onDelta }: ChatRequest,
 ): Promise<AssistantAnswer> {
-  const late = new AbortController()
+  const ending = new AbortController()
   const timer = setTimeout(
-    () => late.abort(new AssistantError('timeout', `no whole answer in ${assistant.timeoutMs} ms`)),
+    () => ending.abort(new AssistantError('timeout', `no whole answer in ${assistant.timeoutMs} ms`)),
     assistant.timeoutMs,
   )
+  // And no AbortSignal.any(), of which Node 20 forgets the sources it was made of.
+  const leave = (): void => ending.abort(gone.reason)
+  gone.addEventListener('abort', leave)
   try {
-    const signal = AbortSignal.any([gone, late.signal])
-    signal.throwIfAborted()
-    return await assistant.answer({ messages, locale, signal }, onDelta)
+    gone.throwIfAborted()
+    return await assistant.answer({ messages, locale, signal: ending.signal }, onDelta)
   } finally {
     clearTimeout(timer)
+    gone.removeEventListener('abort', leave)
   }
 }
 
