@@ -44,7 +44,10 @@ it('takes back the last file, or all after a number; refuses where rows would be
     code: 1,
     stderr: expect.stringMatching(/0002_amara\.sql failed.*public\.amara_conversations holds 1 rows\. With --force/),
   })
-  expect(await run('rollback', '--to', '0', '--force')).toMatchObject({ code: 0, stdout: 'Took back 2, 1.\n' })
+  expect(await run('rollback', '--to', '0', '--force')).toMatchObject({
+    code: 0,
+    stdout: expect.stringMatching(/^Took back 11, .*2, 1\.\n$/),
+  })
   expect(await run('rollback', '--to', '0', '--json')).toMatchObject({ code: 0, stdout: '{"rolledBack":[]}\n' })
   const { rows } = await database.pool.query(
     `select (xpath('/row/c/text()', query_to_xml(format('select count(*) as c from %s', oid::regclass), false, true, '')))[1]::text as n

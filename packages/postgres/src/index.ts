@@ -1,4 +1,4 @@
-export { escapeLiteral } from 'pg'
+export { escapeIdentifier, escapeLiteral } from 'pg'
 export { BinaryCopy } from './binary-copy.ts'
 export { copyIn } from './copy-in.ts'
 export { copyOut } from './copy-out.ts'

@@ -103,9 +103,9 @@ it('keeps the schema where somebody else has something in it', async () => {
 
 it('a rollback that fails or has no file takes nothing back', async () => {
   await file('0001_first.sql', '', 'select 1 / 0')
-  await file('0002_second.sql', 'create table public.second (n int)', 'drop table public.second; select 1 / 0')
+  await file('0002_second.sql', 'create table public.second (n int)', 'drop table public.second')
   await up()
-  await expect(down()).rejects.toThrow('0002_second.sql failed')
+  await expect(down({ to: 0 })).rejects.toThrow('0001_first.sql failed')
   await database.pool.query('insert into public.second values (1)')
   await file('0002_second.sql', 'create table public.second (n int)', 'drop table public.second')
   await rm(join(directory, 'rollback', '0001_first.sql'))

@@ -74,12 +74,12 @@ async function applyEach(
 }
 
 /**
- * Takes the marketplace's migrations back, the last first, each in a transaction of its own. A table of ours that holds rows is refused,
- * and with `force` its rows go to the schema marketplace_archive.
+ * Takes the marketplace's migrations back, the last first, all in one transaction. A table of ours that holds rows is refused, and
+ * with `force` its rows go to the schema marketplace_archive.
  *
  * @param options.to the number of the last file that stays applied, 0 for none; without it one file is taken back, the last
  * @returns the numbers of the files that this call took back
- * @throws MigrationError if a rollback refuses or fails (those before it stay taken back), or has no file
+ * @throws MigrationError if a rollback refuses or fails, or has no file: then none is taken back
  */
 export async function rollbackMarketplace(
   connection: string | pg.ClientBase,
@@ -94,12 +94,8 @@ export async function rollbackMarketplace(
     const applied = (await ledger.applied(files)).toReversed()
     const chosen = options.to === undefined ? applied.slice(0, 1) : applied.filter((file) => file.version > options.to!)
     const steps = chosen.map((file) => rollbackOf(file, rollbacks))
-    await withSettings(client, options, async () => {
-      for (const step of steps) {
-        await runTogether(client, [step], () => ledger.remove(step))
-        options.logger?.info({ migration: step.name }, 'rolled back')
-      }
-    })
+    await withSettings(client, options, () => runTogether(client, steps, (step) => ledger.remove(step)))
+    for (const step of steps) options.logger?.info({ migration: step.name }, 'rolled back')
     if (chosen.length === applied.length) await removeSchemaIfEmpty(client)
     return { rolledBack: chosen.map((file) => file.version) }
   })
