@@ -142,7 +142,7 @@ begin
     return released;
   end if;
   if pg_catalog.to_regclass('marketplace_internal.personal_data') is not null then
-    execute 'select p.anonymise_set from marketplace_internal.personal_data p where p.relation = ''public.bookings'' and p.on_forget = ''anonymise'''
+    execute 'select p.anonymise_set from marketplace_internal.personal_data p where p.relation = ''public.bookings'' and p.part = '''' and p.on_forget = ''anonymise'''
       into assignments;
   end if;
   assignments := array(

@@ -1,5 +1,6 @@
 import { migrateMarketplace, rollbackMarketplace } from '@platform-events/postgres'
 import { databaseUrl } from './access.ts'
+import { forgetGuest, GUEST_HELP } from './marketplace-forget-guest.ts'
 import { INDEXES_HELP, unusedIndexes } from './marketplace-indexes.ts'
 import { makeUser } from './marketplace-user.ts'
 import { notMigrated } from './migrate.ts'
@@ -9,6 +10,7 @@ const ACTIONS: Record<string, (input: VerbInput) => Promise<number>> = {
   migrate,
   rollback,
   user: makeUser,
+  'forget-guest': forgetGuest,
   'unused-indexes': unusedIndexes,
 }
 
@@ -21,6 +23,7 @@ export const marketplaceVerb: Verb = {
     to: { type: 'string' },
     since: { type: 'string' },
     drop: { type: 'boolean' },
+    yes: { type: 'boolean' },
   },
   help: [
     'marketplace migrate     applies the files of migrations/marketplace that the database lacks; after `migrate`',
@@ -30,6 +33,7 @@ export const marketplaceVerb: Verb = {
     '  --to <n>              takes back all files after number n: 0 for everything',
     '  --force               drops those tables, once their rows are copied to the schema marketplace_archive',
     'marketplace user <email>   makes a user and prints a token, where no platform signs anybody up: on a laptop',
+    ...GUEST_HELP,
     ...INDEXES_HELP,
     'The database is DATABASE_URL, else the one of access.json. Wants a session: no pooler in transaction mode.',
   ],

@@ -95,6 +95,11 @@ export const REQUEST_ERRORS = {
     help: 'A request with this Idempotency-Key is being answered. Send the same again after Retry-After seconds.',
   },
   already_converted: { status: 409, retryable: false, help: 'This guest session belongs to another account already.' },
+  account_kept: {
+    status: 409,
+    retryable: false,
+    help: 'A table of the platform keeps this account, and nothing was deleted. The operator finds in the log, under this request id, which one and what to do.',
+  },
   payload_too_large: {
     status: 413,
     retryable: false,

@@ -120,6 +120,18 @@ const FAULTS: { fault: string; level: 'error' | 'warning'; what: RegExp; mend: R
     mend: /insert into marketplace_internal.personal_data/,
   },
   {
+    fault: 'alter table public.payments rename booking_id to order_id',
+    level: 'error',
+    what: /public.payments is registered as personal, and none of its conditions/,
+    mend: /set export_where = .* where relation = 'public.payments'/,
+  },
+  {
+    fault: 'alter table public.booking_reviews add photo text',
+    level: 'error',
+    what: /public.booking_reviews keeps columns .*: photo$/,
+    mend: /'\{photo = null\}' where relation = 'public.booking_reviews'/,
+  },
+  {
     fault: `update marketplace_internal.jobs set since = now() - interval '1 year'`,
     level: 'error',
     what: /job cleanup_expired_guest_sessions is overdue/,

@@ -5,7 +5,7 @@ import type { Diagnosis, Finding, Names } from './finding.ts'
 export async function checkDuties(pool: Pool, names: Names): Promise<Diagnosis> {
   const diagnosis: Diagnosis = { looked: {}, findings: [] }
   if (names.functions.has('marketplace_internal.unregistered_personal_tables')) {
-    const { rows } = await pool.query<{ relation: string; because: string }>(
+    const { rows } = await pool.query<{ relation: string; because: string; mend: string }>(
       'select * from marketplace_internal.unregistered_personal_tables()',
     )
     diagnosis.looked['registry of personal data'] = 1
@@ -24,13 +24,8 @@ export async function checkDuties(pool: Pool, names: Names): Promise<Diagnosis> 
   return diagnosis
 }
 
-function unregistered({ relation, because }: { relation: string; because: string }): Finding {
-  const name = relation.includes('.') ? relation : `public.${relation}`
-  return {
-    level: 'error',
-    what: `${name} looks personal (${because}), and is neither exported nor forgotten with its owner`,
-    mend: `insert into marketplace_internal.personal_data (relation, on_forget, …) values ('${name}', 'delete', …); -- 'none' if it is nobody's`,
-  }
+function unregistered(row: { relation: string; because: string; mend: string }): Finding {
+  return { level: 'error', what: `${row.relation} ${row.because}`, mend: row.mend }
 }
 
 function overdueJob({
