@@ -81,6 +81,43 @@ revoke all on function marketplace_internal.remove_table(text) from public, anon
 comment on function marketplace_internal.remove_table(text) is
   'Drops a table of the module''s. Refuses while it holds rows; with marketplace.force = on copies them to marketplace_archive.<table>_<time> first.';
 
+-- The way back of it, for the file that makes the table again.
+create or replace function marketplace_internal.take_back_rows(p_table text) returns bigint
+language plpgsql set search_path = '' as $body$
+declare
+  -- Not what the database numbers itself: the numbers may be given anew by now.
+  column_names text;
+  archive regclass;
+  n bigint;
+  kept bigint;
+  taken bigint := 0;
+begin
+  for archive in
+    select c.oid from pg_class c
+    where c.relnamespace = to_regnamespace('marketplace_archive') and c.relkind = 'r'
+      and c.relname ~ ('^' || (parse_ident(p_table))[array_upper(parse_ident(p_table), 1)] || '_\d{8}_\d{6}_\d{6}$')
+    order by c.relname
+  loop
+    column_names := (
+      select string_agg(format('%I', a.attname), ', ' order by a.attnum) from pg_attribute a
+      where a.attrelid = to_regclass(p_table) and a.attnum > 0 and not a.attisdropped and a.attidentity = ''
+        and exists (select from pg_attribute o where o.attrelid = archive and o.attname = a.attname and not o.attisdropped));
+    execute format('select count(*) from %s', archive) into kept;
+    execute format('insert into %1$s (%2$s) select %2$s from %3$s on conflict do nothing', to_regclass(p_table), column_names, archive);
+    get diagnostics n = row_count;
+    taken := taken + n;
+    if n = kept then
+      execute format('drop table %s', archive);
+    else
+      raise notice '% of % rows of % are there already, and it stays', kept - n, kept, archive;
+    end if;
+  end loop;
+  return taken;
+end $body$;
+revoke all on function marketplace_internal.take_back_rows(text) from public, anon, authenticated, service_role;
+comment on function marketplace_internal.take_back_rows(text) is
+  'Takes back into a table what remove_table() put aside of it; returns how many rows. An archive goes once all its rows are in.';
+
 -- The platform's own tables. Their comment begins with the same words everywhere: the rollback knows ours by them.
 do $$
 declare

@@ -30,6 +30,14 @@ comment on column marketplace_internal.job_runs.removed is 'What it removed: gue
 
 revoke all on marketplace_internal.jobs, marketplace_internal.job_runs from public, anon, authenticated, service_role;
 
+-- What a forced rollback put aside.
+do $$
+begin
+  if to_regprocedure('marketplace_internal.take_back_rows(text)') is not null then
+    perform marketplace_internal.take_back_rows('marketplace_internal.job_runs');
+  end if;
+end $$;
+
 insert into marketplace_internal.jobs (job, period, grace, cron, needs) values
   ('cleanup_expired_guest_sessions', '1 day', '12 hours', '17 3 * * *', 'marketplace_internal.cleanup_expired_guest_sessions()'),
   ('cleanup_old_platform_events', '31 days', '3 days', '43 3 1 * *', 'public.cleanup_old_platform_events()'),
@@ -164,7 +172,11 @@ begin
     select j.job as name, j.cron, pg_catalog.format('select marketplace_internal.run_job(%L)', j.job) as command, j.needs
     from marketplace_internal.jobs j
     union all
-    select 'send_unsent_events', '*/5 * * * *', 'select marketplace_internal.send_unsent_events()', 'marketplace_internal.send_unsent_events()'
+    -- A block and no function: it commits each thousand, which holds the rollup's rows, and a function with a search path of its own may not.
+    select 'send_unsent_events', '*/5 * * * *',
+      'do $send$ declare until constant timestamptz := clock_timestamp() + interval ''5 minutes''; begin '
+        'while marketplace_internal.send_unsent_events() > 0 and clock_timestamp() < until loop commit; end loop; end $send$',
+      'marketplace_internal.send_unsent_events()'
   loop
     continue when pg_catalog.to_regprocedure(job.needs) is null;
     -- An operator who gave it another hour, or paused it, is not overruled.

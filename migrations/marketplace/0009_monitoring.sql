@@ -16,6 +16,14 @@ revoke all on marketplace_internal.guest_session_hours from public, anon, authen
 comment on table marketplace_internal.guest_session_hours is
   'Guest sessions that are no longer there, by the hour in which they were made, and how many of these became users. guest_sessions_per_hour adds the others.';
 
+-- What a forced rollback put aside.
+do $$
+begin
+  if to_regprocedure('marketplace_internal.take_back_rows(text)') is not null then
+    perform marketplace_internal.take_back_rows('marketplace_internal.guest_session_hours');
+  end if;
+end $$;
+
 create or replace function marketplace_internal.count_removed_guest_sessions() returns trigger
   language plpgsql volatile security definer set search_path = '' as $$
 begin

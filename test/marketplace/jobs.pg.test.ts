@@ -211,9 +211,18 @@ it('has pg_cron run the jobs where it is, and steps in for what is overdue', asy
       {
         jobname: 'send_unsent_events',
         schedule: '*/5 * * * *',
-        command: 'select marketplace_internal.send_unsent_events()',
+        command: expect.stringContaining('send_unsent_events()'),
       },
     ])
+    await pool.query(
+      `insert into marketplace_internal.unsent_events (event_type, session_id, created_at) select 'SearchStarted', 'many', now() from generate_series(1, 1001)`,
+    )
+    await pool.query(rows[2].command)
+    expect((await pool.query('select from marketplace_internal.unsent_events')).rowCount).toBe(0)
+    const { rows: commits } = await pool.query(
+      `select count(distinct xmin::text)::int as n from platform_events where session_id = 'many'`,
+    )
+    expect(commits).toEqual([{ n: 2 }])
     const ranHoursAgo = (hours: number) =>
       pool.query(
         `insert into marketplace_internal.job_runs (job, started_at, finished_at)

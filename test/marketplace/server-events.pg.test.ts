@@ -76,7 +76,28 @@ it('emits what happens to a booking, with the properties that browsers send', as
   expect(events[0]!.session_id).toBe('tab-1')
 })
 
-it('counts a row once, also when its status goes back and forth', async () => {
+it('has what happens to a row in one statement in the order of the story, and one savepoint for all of it', async () => {
+  await database.pool.query(
+    `insert into bookings (customer_id, professional_id, status) select $1, gen_random_uuid(), 'confirmed' from generate_series(1, 50)`,
+    [user],
+  )
+  const { rows } = await database.pool.query(
+    `select array_agg(distinct types) as types, count(*)::int as places from (
+       select string_agg(event_type, ' ' order by created_at) as types, count(distinct created_at) as times
+       from (select *, row_number() over (order by created_at) as place from platform_events where user_id = $1) e
+       group by (place - 1) / 2
+     ) pairs where times = 2`,
+    [user],
+  )
+  expect(rows).toEqual([{ types: ['CheckoutStarted BookingConfirmed'], places: 50 }])
+  const { rows: savepoints } = await database.pool.query(
+    'select count(distinct xmin::text)::int as n from platform_events where user_id = $1',
+    [user],
+  )
+  expect(savepoints).toEqual([{ n: 1 }])
+})
+
+it('counts a row once, but each change of its status, also back and forth', async () => {
   const booking = await book('confirmed')
   for (const status of ['cancelled', 'pending', 'confirmed', 'cancelled', 'confirmed'])
     await database.pool.query('update bookings set status = $2 where id = $1', [booking, status])
@@ -86,6 +107,7 @@ it('counts a row once, also when its status goes back and forth', async () => {
     'CheckoutStarted',
     'JobStatusChanged', // confirmed > cancelled
     'JobStatusChanged', // cancelled > pending
+    'JobStatusChanged', // confirmed > cancelled, again
     'JobStatusChanged', // cancelled > confirmed
   ])
   const cancellation = (await eventsOf(user)).find(({ event_type }) => event_type === 'Cancellation')
@@ -128,6 +150,18 @@ it('gives a guest booking the session of the tracker, else of the guest', async 
     { session_id: 'tab-of-guest', user_id: null },
     { session_id: rows[1]!.id, user_id: null },
   ])
+})
+
+it('gives no guest session away to whom links it to a booking of their own', async () => {
+  const { rows } = await database.pool.query<{ id: string }>(
+    `insert into guest_sessions (session_token, email, full_name) values ($1, 'c@example.com', 'C') returning id`,
+    [randomUUID()],
+  )
+  await database.pool.query(
+    'insert into bookings (customer_id, guest_session_id, professional_id) values ($1, $2, $3)',
+    [user, rows[0]!.id, pro],
+  )
+  expect(await eventsOf(user)).toMatchObject([{ event_type: 'CheckoutStarted', session_id: null }])
 })
 
 it('emits for a signed-in user, who has no right on what it is made of', async () => {
@@ -178,23 +212,29 @@ it('books though the event cannot be stored, and sends it when it can', async ()
   expect((await pool.query('select from marketplace_internal.unsent_events')).rowCount).toBe(0)
 })
 
-it('lets the rows of a bulk statement wait, but the first hundred, and sends them in batches', async () => {
+it('lets a bulk statement wait, and what a transaction adds beyond its first hundred, and sends them in batches', async () => {
   const { pool } = database
-  await pool.query(
-    `insert into bookings (customer_id, professional_id) select $1, gen_random_uuid() from generate_series(1, 2300)`,
+  await inTransaction(pool, async (client) => {
+    const insert = `insert into bookings (customer_id, professional_id, subtotal) select $1, gen_random_uuid(), $2::int from generate_series(1, $2)`
+    for (const rows of [60, 40, 2100, 1]) await client.query(insert, [user, rows])
+  })
+  expect(await typesOf(user)).toHaveLength(100)
+  const { rows: waiting } = await pool.query(
+    `select count(*)::int as events, count(distinct created_at)::int as times, sum(tries)::int as tries, count(distinct xmin::text)::int as savepoints
+     from marketplace_internal.unsent_events where user_id = $1`,
     [user],
   )
-  expect(await typesOf(user)).toHaveLength(100)
+  expect(waiting).toEqual([{ events: 2101, times: 2101, tries: 0, savepoints: 2 }])
   const sent: number[] = []
   for (let n = 1; n > 0; sent.push(n))
     n = (await pool.query('select marketplace_internal.send_unsent_events() as n')).rows[0].n
-  expect(sent).toEqual([1000, 1000, 200, 0])
+  expect(sent).toEqual([1000, 1000, 101, 0])
   const { rows } = await pool.query(
     `select count(*)::int as events, count(distinct properties ->> 'pro_id')::int as bookings, count(actor_key)::int as keys
      from platform_events where user_id = $1`,
     [user],
   )
-  expect(rows).toEqual([{ events: 2300, bookings: 2300, keys: 2300 }])
+  expect(rows).toEqual([{ events: 2201, bookings: 2201, keys: 2201 }])
   // And the rollup knows them.
   expect((await pool.query('select * from get_event_counts_by_type()')).rows).toContainEqual({
     event_type: 'CheckoutStarted',
@@ -203,25 +243,40 @@ it('lets the rows of a bulk statement wait, but the first hundred, and sends the
   })
 })
 
+it('knows of each row of a bulk update what it was before', async () => {
+  const { pool } = database
+  await pool.query(
+    `insert into bookings (customer_id, professional_id, status)
+     select $1, gen_random_uuid(), (array['pending', 'confirmed', 'completed'])[1 + n % 3] from generate_series(1, 3000) n`,
+    [user],
+  )
+  await pool.query(
+    `update bookings set status = case when status = 'completed' then 'confirmed' else 'cancelled' end where customer_id = $1`,
+    [user],
+  )
+  const { rows } = await pool.query(
+    `select event_type, properties ->> 'from' as before, properties ->> 'to' as after, count(distinct properties ->> 'booking_id')::int as bookings
+     from marketplace_internal.unsent_events where user_id = $1 and event_type not like 'Checkout%' group by 1, 2, 3 order by 1, 2`,
+    [user],
+  )
+  await pool.query('delete from marketplace_internal.unsent_events')
+  expect(rows).toEqual([
+    { event_type: 'BookingConfirmed', before: null, after: null, bookings: 2000 }, // half of them by the update
+    { event_type: 'Cancellation', before: null, after: null, bookings: 2000 },
+    { event_type: 'JobStatusChanged', before: 'completed', after: 'confirmed', bookings: 1000 },
+    { event_type: 'JobStatusChanged', before: 'confirmed', after: 'cancelled', bookings: 1000 },
+  ])
+})
+
 it('emits for the platform, in its transaction, once for what it names', async () => {
   await inTransaction(database.pool, async (client) => {
     await client.query('set local role service_role')
     const emit = `select emit_event('PayoutInitiated', '{"payout_id": "p-1"}', p_user_id => $1::uuid, p_once => $2) as emitted`
     expect((await client.query(emit, [user, `payout ${user}`])).rows).toEqual([{ emitted: true }])
     expect((await client.query(emit, [user, `payout ${user}`])).rows).toEqual([{ emitted: false }])
+    const long = Array.from({ length: 500 }, () => randomUUID()).join()
+    expect((await client.query(emit, [user, long])).rows).toEqual([{ emitted: true }])
+    expect((await client.query(emit, [user, long])).rows).toEqual([{ emitted: false }])
   })
-  expect(await typesOf(user)).toEqual(['PayoutInitiated'])
-})
-
-it('maps a table of the platform, and says what it lacks', async () => {
-  const { pool } = database
-  await pool.query('create table leads (id bigint primary key, pro uuid, town text, price int, instant boolean)')
-  const map = (properties: object) =>
-    pool.query(`select marketplace_internal.emit_events_of('leads', 'LeadReceived', $1, '{"user": "pro"}')`, [
-      properties,
-    ])
-  await expect(map({ service: 'kind', price: 'price' })).rejects.toThrow('leads has no column kind')
-  await map({ 'city?': 'town', 'service?': 'kind', price: 'price', instant_book: 'instant' })
-  await pool.query(`insert into leads values (1, $1, 'Cali', 100, true)`, [user])
-  expect(await eventsOf(user)).toMatchObject([{ properties: { city: 'Cali', price: 100, instant_book: true } }])
+  expect(await typesOf(user)).toEqual(['PayoutInitiated', 'PayoutInitiated'])
 })

@@ -30,6 +30,7 @@ begin
   end if;
 end $$;
 
+drop function if exists marketplace_internal.take_back_rows(text);
 drop function if exists marketplace_internal.remove_table(text);
 
 -- The schema stays for the runner's ledger, which removes both with the last file.

@@ -14,4 +14,5 @@ drop view if exists marketplace_internal.conversation_sizes;
 drop view if exists marketplace_internal.conversations_per_hour;
 -- With its trigger on guest_sessions.
 drop function if exists marketplace_internal.count_removed_guest_sessions() cascade;
+-- Forced, it keeps the counts in marketplace_archive, from where applying 0009 again takes them back.
 select marketplace_internal.remove_table('marketplace_internal.guest_session_hours');

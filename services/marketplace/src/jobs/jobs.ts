@@ -30,9 +30,6 @@ export interface Jobs extends Component {
 /** The longest that a stop waits for what was cancelled. */
 const WAIT_MS = 2000
 
-/** What send_unsent_events() sends at most. */
-const UNSENT_BATCH = 1000
-
 /**
  * The module's work by the clock (0008_jobs.sql). Where pg_cron is, it is asked to do it, and this steps in for what failed or is
  * overdue. Several instances on one database run a due job once: the database decides which, and what is due follows from its records alone.
@@ -86,7 +83,7 @@ export function createJobs(options: JobsOptions): Jobs {
     else logger.warn({ job, err: result.error }, 'job failed; it will be tried again')
   }
 
-  /** Batch after batch, each in a transaction of its own, while all of them go: what a bulk statement left may be many. */
+  /** Batch after batch, each in a transaction of its own, while any of them goes: what a bulk statement left may be many. */
   async function sendUnsent(): Promise<void> {
     for (let total = 0; ; ) {
       const { rows } = await pool.query<{ n: number }>(
@@ -95,7 +92,7 @@ export function createJobs(options: JobsOptions): Jobs {
       )
       total += rows[0]!.n
       sent.inc(rows[0]!.n)
-      if (rows[0]!.n === UNSENT_BATCH && !stopping) continue
+      if (rows[0]!.n > 0 && !stopping) continue
       if (total > 0) logger.info({ events: total }, 'events sent that waited')
       return
     }
