@@ -1,7 +1,6 @@
 import { once } from 'node:events'
 import { type ClientRequest, request } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { inflateRawSync } from 'node:zlib'
 import type { FastifyInstance } from 'fastify'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { placesThatHold } from '../../../../test/support/database-text.ts'
@@ -33,27 +32,6 @@ afterEach(async () => {
   await database.drop()
 })
 
-describe('the registry', () => {
-  const unregistered = () => query('select * from marketplace_internal.unregistered_personal_tables()')
-
-  it('has every table with somebody’s data, and notices one that is new', async () => {
-    expect(await unregistered()).toEqual([])
-    await query('create table public.addresses (id int primary key, owner uuid references auth.users, street text)')
-    await query('create table public.visits (session_id text)')
-    expect(await unregistered()).toEqual([
-      { relation: 'public.addresses', because: 'foreign key to auth.users' },
-      { relation: 'public.visits', because: 'column session_id' },
-    ])
-    await query(
-      `insert into marketplace_internal.personal_data (relation, export_as, export_where, on_forget)
-       values ('public.addresses', 'addresses', '{t.owner = $1}', 'delete'), ('public.visits', 'visits', '{t.session_id = any ($3)}', 'delete')`,
-    )
-    expect(await unregistered()).toEqual([])
-    await query(`insert into public.addresses values (1, $1, 'Calle 1')`, [ana.id])
-    expect((await exportOf(ana)).json().addresses).toEqual([{ id: 1, owner: ana.id, street: 'Calle 1' }])
-  })
-})
-
 describe('an export', () => {
   it('has all that is the caller’s, as SQL says, and nothing of anybody else, and no secret', async () => {
     const answer = await exportOf(ana)
@@ -74,6 +52,7 @@ describe('an export', () => {
       bookings: 2,
       payments: 1,
       reviews: 1,
+      jobs: 0,
       referrals: 1,
       notifications: 1,
       searches: 2,
@@ -97,26 +76,6 @@ describe('an export', () => {
     for (const text of [ben.id, ben.mark, ben.guestId, ben.bookingId]) expect(answer.body).not.toContain(text)
     for (const secret of [ana.guestToken, 'device-hash', 'session_token', 'body_hash'])
       expect(answer.body).not.toContain(secret)
-  })
-
-  it('is a ZIP of tables for who asks for one', async () => {
-    const { rawPayload, headers } = await app.inject({
-      url: '/api/account/export',
-      headers: { ...bearer(ana), accept: 'application/zip' },
-    })
-    expect(headers['content-type']).toBe('application/zip')
-    const files = unzip(rawPayload)
-    expect(Object.keys(files).toSorted()).toEqual(
-      Object.keys((await exportOf(ana)).json())
-        .filter((name) => !/^(exported_at|user_id)$/.test(name))
-        .map((name) => `${name}.csv`)
-        .toSorted(),
-    )
-    expect(files['notifications.csv']).toMatch(
-      new RegExp(`^id,user_id,title,body,read_at,created_at\n[^\n]*${ana.mark}[^\n]*\n$`),
-    )
-    expect(files['events.csv']!.trimEnd().split('\n')).toHaveLength(12)
-    expect(JSON.stringify(files)).not.toContain(ben.mark)
   })
 
   it('is for signed-in users who are there, ten times in an hour', async () => {
@@ -311,7 +270,8 @@ describe('deleting an account', () => {
     await query(`create table public.loyalty (owner uuid not null references auth.users)`)
     await query('insert into public.loyalty values ($1)', [ana.id])
     const refused = await forget(ana)
-    expect(refused.statusCode).toBe(500)
+    expect(refused.statusCode).toBe(409)
+    expect(refused.json()).toMatchObject({ code: 'account_kept', retryable: false })
     expect((await placesThatHold(database.pool, [ana.mark], MEMORY)).length).toBeGreaterThan(8)
     await query('delete from public.loyalty')
     expect((await exportOf(ana)).json()['marketplace_archive.etta_messages_2026']).toHaveLength(1)
@@ -320,21 +280,3 @@ describe('deleting an account', () => {
     expect(await query('select from marketplace_archive.etta_messages_2026')).toHaveLength(1)
   })
 })
-
-/** The files of a ZIP whose entries were written as streams, by its central directory. */
-function unzip(zip: Buffer): Record<string, string> {
-  const files: Record<string, string> = {}
-  for (let at = zip.indexOf(Buffer.from('PK\x01\x02', 'latin1')); zip.readUInt32LE(at) === 0x02014b50; ) {
-    const [size, name, extra, comment] = [
-      zip.readUInt32LE(at + 20),
-      zip.readUInt16LE(at + 28),
-      zip.readUInt16LE(at + 30),
-      zip.readUInt16LE(at + 32),
-    ]
-    const local = zip.readUInt32LE(at + 42)
-    const start = local + 30 + zip.readUInt16LE(local + 26) + zip.readUInt16LE(local + 28)
-    files[zip.toString('utf8', at + 46, at + 46 + name)] = inflateRawSync(zip.subarray(start, start + size)).toString()
-    at += 46 + name + extra + comment
-  }
-  return files
-}

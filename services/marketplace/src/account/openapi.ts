@@ -25,12 +25,14 @@ export const ACCOUNT_OPENAPI: OpenApiPart = {
       get: {
         summary:
           'Everything about the caller, of one moment: profile, bookings, conversations, messages, events and so on.',
-        description: 'Streamed. An answer that breaks off is not whole: ask again. One at a time, ten in an hour.',
+        description:
+          'Streamed, for 15 minutes at most, to a reader who takes 64 kB a second. An answer that breaks off is not whole: ask again. One at a time, ten in an hour.',
         security: SIGNED_IN,
         parameters: queryParameters(EXPORT_QUERY),
         responses: {
           200: {
-            description: 'The document, or a ZIP of one CSV for each table.',
+            description:
+              'The document, or a ZIP of one CSV for each table and README.txt. In the CSV, text that begins with = + - @ or a tab or line break has an apostrophe before it; null is an empty field, empty text is "".',
             content: { ...jsonOf('AccountExport'), 'application/zip': {} },
           },
           ...errorAnswers(['invalid_query', ...ERRORS]),
@@ -44,7 +46,7 @@ export const ACCOUNT_OPENAPI: OpenApiPart = {
         security: SIGNED_IN,
         responses: {
           200: answerOf('What was done, without the person in it.', 'ForgetReceipt'),
-          ...errorAnswers(ERRORS),
+          ...errorAnswers(['account_kept', ...ERRORS]),
         },
       },
     },

@@ -1,19 +1,23 @@
 import { RequestError } from '@platform-events/contracts'
 
-const MOST_AT_ONCE = 2
 const RETRY_SECONDS = 10
 
-/** Bounds how many exports run at once in this process: each holds a connection and a snapshot for as long as its reader likes. */
-export class ExportSlots {
+/** Bounds how many of a kind run at once in this process, and each user to one: each holds one of the pool's connections for long. */
+export class Slots {
   readonly #users = new Set<string>()
+  readonly #most: number
+
+  constructor(most: number) {
+    this.#most = most
+  }
 
   /**
    * @returns gives the place back
-   * @throws RequestError rate_limited where this user has an export under way, or others have all places
+   * @throws RequestError rate_limited where this user has one under way, or others have all places
    */
   take(userId: string): () => void {
-    if (this.#users.has(userId)) throw busy('An export of yours is under way.')
-    if (this.#users.size >= MOST_AT_ONCE) throw busy('Other exports are under way.')
+    if (this.#users.has(userId)) throw busy('One of yours is under way.')
+    if (this.#users.size >= this.#most) throw busy('Those of others are under way.')
     this.#users.add(userId)
     return () => this.#users.delete(userId)
   }
