@@ -1,5 +1,14 @@
 -- Bookings of guests: a booking has a customer or a guest session, a guest reaches those of their own session, and at the sign-up they
 -- become the account's, together with what the session did in the analytics.
+--
+-- All of it is one transaction, which holds bookings from the first line that changes it to the last. Adding the column and letting
+-- customer_id be null are entries in the catalog; the index, the foreign key and the CHECK read the table. Where it is so large (ten millions
+-- and more) that nobody may wait for that, make these by hand beforehand, under these names; this file finds them and only looks:
+--   alter table public.bookings add column guest_session_id uuid;
+--   create index concurrently bookings_guest_session_id_idx on public.bookings (guest_session_id) where guest_session_id is not null;
+--   alter table public.bookings add constraint bookings_customer_or_guest check (customer_id is not null or guest_session_id is not null) not valid;
+--   alter table public.bookings validate constraint bookings_customer_or_guest;
+-- The foreign key is then proved by that index, which has no entry yet.
 
 create schema if not exists marketplace_internal;
 revoke all on schema marketplace_internal from public, anon, authenticated;
@@ -26,14 +35,40 @@ begin
   end if;
 end $$;
 
+-- Everybody who comes while we wait for a long query on the table would wait behind us: so not for long, and often.
+do $$
+declare
+  usual_lock_timeout constant text := current_setting('lock_timeout');
+begin
+  perform set_config('lock_timeout', '300ms', true);
+  for attempt in 1..60 loop
+    begin
+      -- The foreign key wants the second; in the order in which a checkout takes them.
+      lock table public.bookings in access exclusive mode;
+      lock table public.guest_sessions in share row exclusive mode;
+      exit;
+    exception when lock_not_available then
+      if attempt = 60 then
+        raise exception 'public.bookings is in use: a transaction of somebody''s holds it' using errcode = 'lock_not_available',
+          hint = 'Look in pg_stat_activity for what runs long, and migrate again. Nothing was changed.';
+      end if;
+      perform pg_sleep(0.5);
+    end;
+  end loop;
+  perform set_config('lock_timeout', usual_lock_timeout, true);
+end $$;
+
 -- What the table was like before, so that the rollback gives back what was there and takes away what is ours alone.
 create table if not exists marketplace_internal.bookings_before_guests (
   only_row boolean primary key default true check (only_row),
   customer_not_null boolean not null,
   had_guest_session_id boolean not null,
-  granted text[] not null default '{}'
+  granted jsonb not null default '[]',
+  without_select text[] not null default '{}'
 );
-comment on table marketplace_internal.bookings_before_guests is 'public.bookings before 0004_guest_bookings.sql, for its rollback; granted: what of grants that added.';
+comment on table marketplace_internal.bookings_before_guests is 'public.bookings before 0004_guest_bookings.sql, for its rollback.';
+comment on column marketplace_internal.bookings_before_guests.granted is 'What of grants that file added: [{ "role": "anon", "verb": "select", "column": "id" }, …].';
+comment on column marketplace_internal.bookings_before_guests.without_select is 'The API''s roles that could read nothing of the table before.';
 revoke all on marketplace_internal.bookings_before_guests from public, anon, authenticated, service_role;
 insert into marketplace_internal.bookings_before_guests (customer_not_null, had_guest_session_id)
 select
@@ -66,23 +101,27 @@ begin
   end if;
 end $$;
 
+create index if not exists bookings_guest_session_id_idx on public.bookings (guest_session_id) where guest_session_id is not null;
 do $$
 declare
   of_nobody bigint;
 begin
   if not exists (select from pg_constraint where conrelid = 'public.bookings'::regclass and conname = 'bookings_guest_session_id_fkey') then
-    alter table public.bookings add constraint bookings_guest_session_id_fkey foreign key (guest_session_id) references public.guest_sessions (id);
+    alter table public.bookings add constraint bookings_guest_session_id_fkey
+      foreign key (guest_session_id) references public.guest_sessions (id) not valid;
   end if;
+  alter table public.bookings validate constraint bookings_guest_session_id_fkey;
   if not exists (select from pg_constraint where conrelid = 'public.bookings'::regclass and conname = 'bookings_customer_or_guest') then
-    select count(*) into of_nobody from public.bookings where customer_id is null and guest_session_id is null;
-    if of_nobody > 0 then
-      raise exception '% bookings have neither a customer nor a guest session', of_nobody using errcode = 'check_violation',
-        hint = 'Give them a customer_id first: select * from public.bookings where customer_id is null.';
-    end if;
-    alter table public.bookings add constraint bookings_customer_or_guest check (customer_id is not null or guest_session_id is not null);
+    alter table public.bookings add constraint bookings_customer_or_guest check (customer_id is not null or guest_session_id is not null) not valid;
   end if;
+  begin
+    alter table public.bookings validate constraint bookings_customer_or_guest;
+  exception when check_violation then
+    select count(*) into of_nobody from public.bookings where customer_id is null and guest_session_id is null;
+    raise exception '% bookings have neither a customer nor a guest session', of_nobody using errcode = 'check_violation',
+      hint = 'Give them a customer_id first: select * from public.bookings where customer_id is null.';
+  end;
 end $$;
-create index if not exists bookings_guest_session_id_idx on public.bookings (guest_session_id) where guest_session_id is not null;
 
 -- The platform's own policies stay as they are. Permissive policies add up, so what ours admit must be the guest's own rows and nothing else,
 -- for whoever carries the token. And `customer_id` may be null from now on, which a policy of the platform's may not have reckoned with
@@ -101,24 +140,87 @@ create policy "Without its token a guest's booking is out of reach" on public.bo
   using (guest_session_id is null or (customer_id is null and guest_session_id = (select marketplace_internal.guest_session_of_request())))
   with check (guest_session_id is null or (customer_id is null and guest_session_id = (select marketplace_internal.guest_session_of_request())));
 
--- Where a role has rights on single columns the platform has chosen them: then it gets the new column alone.
+-- A professional must see and change the guest's booking that is theirs to do, so `authenticated` is bound in this alone: who books with a
+-- session of somebody else's would tie that session to themselves. A policy does not see what a row was like before: hence a trigger for updates.
+drop policy if exists "Nobody books with the session of another guest" on public.bookings;
+create policy "Nobody books with the session of another guest" on public.bookings as restrictive
+  for insert to authenticated
+  with check (guest_session_id is null or (customer_id is null and guest_session_id = (select marketplace_internal.guest_session_of_request())));
+
+create or replace function marketplace_internal.guard_guest_link() returns trigger
+  language plpgsql volatile security invoker set search_path = '' as $$
+begin
+  if not pg_catalog.pg_has_role(current_user, 'service_role', 'usage')
+    and (pg_catalog.pg_has_role(current_user, 'authenticated', 'usage') or pg_catalog.pg_has_role(current_user, 'anon', 'usage'))
+  then
+    raise exception 'a booking is given to a guest session by the service alone' using errcode = 'insufficient_privilege';
+  end if;
+  return new;
+end $$;
+revoke all on function marketplace_internal.guard_guest_link() from public, anon, authenticated, service_role;
+comment on function marketplace_internal.guard_guest_link() is 'Trigger function: over the API no booking is given to a guest session, or to another one, by an update.';
+create or replace trigger guard_guest_link before update on public.bookings
+  for each row when (new.guest_session_id is not null and new.guest_session_id is distinct from old.guest_session_id)
+  execute function marketplace_internal.guard_guest_link();
+
+-- A foreign key ON DELETE SET NULL of customer_id would meet our CHECK, and the account could not be deleted any more. Only inside of another
+-- trigger, as a foreign key's action is: a statement that takes the customer away by mistake is to fail.
+create or replace function marketplace_internal.keep_orphaned_booking() returns trigger
+  language plpgsql volatile security definer set search_path = '' as $$
+begin
+  new.guest_session_id := marketplace_internal.guest_session_of_nobody();
+  return new;
+end $$;
+revoke all on function marketplace_internal.keep_orphaned_booking() from public, anon, authenticated, service_role;
+comment on function marketplace_internal.keep_orphaned_booking() is 'Trigger function: a booking whose customer was deleted is nobody''s.';
+create or replace trigger keep_orphaned_booking before update on public.bookings
+  for each row when (old.customer_id is not null and new.customer_id is null and new.guest_session_id is null and pg_catalog.pg_trigger_depth() > 0)
+  execute function marketplace_internal.keep_orphaned_booking();
+
+-- What a guest needs, by columns and never the whole table: the state, the sums and the times of a booking are the platform's to write, and its
+-- other columns (an address, somebody's phone) its own to show. Where a role has rights on single columns already the platform has chosen
+-- them: then it gets the new column alone. Where it could read nothing before, a policy of the platform's TO public may say true, since it
+-- opened nothing to that role: the restrictive policy keeps the role to its own guest's rows. Not any more once the platform lets the role
+-- read: it is told by customer_id, which we never grant.
 do $$
 declare
+  readable constant text[] := array['id', 'guest_session_id', 'professional_id', 'service', 'city', 'status', 'subtotal', 'total', 'deposit_type',
+    'deposit_captured', 'created_at'];
+  writable constant text[] := array['guest_session_id', 'professional_id', 'service', 'city', 'subtotal', 'deposit_type', 'notes'];
   api_role text;
   verb text;
-  what text;
+  had_some boolean;
+  granted_column name;
+  closed text;
 begin
   foreach api_role in array array['anon', 'authenticated'] loop
     foreach verb in array array['select', 'insert'] loop
-      if has_column_privilege(api_role, 'public.bookings', 'guest_session_id', verb) then
-        continue;
+      continue when has_column_privilege(api_role, 'public.bookings', 'guest_session_id', verb);
+      had_some := has_any_column_privilege(api_role, 'public.bookings', verb);
+      if verb = 'select' and not had_some then
+        update marketplace_internal.bookings_before_guests b set without_select = b.without_select || api_role where b.only_row;
       end if;
-      what := verb || case when has_any_column_privilege(api_role, 'public.bookings', verb) then ' (guest_session_id)' else '' end;
-      execute format('grant %s on public.bookings to %I', what, api_role);
-      update marketplace_internal.bookings_before_guests b set granted = b.granted || format('%s on public.bookings from %I', what, api_role)
-      where b.only_row;
+      for granted_column in
+        select a.attname from pg_attribute a
+        where a.attrelid = 'public.bookings'::regclass and a.attnum > 0 and not a.attisdropped
+          and a.attname = any (case when had_some then array['guest_session_id'] when verb = 'select' then readable else writable end)
+        order by a.attnum
+      loop
+        execute format('grant %s (%I) on public.bookings to %I', verb, granted_column, api_role);
+        update marketplace_internal.bookings_before_guests b
+        set granted = b.granted || jsonb_build_object('role', api_role, 'verb', verb, 'column', granted_column) where b.only_row;
+      end loop;
     end loop;
   end loop;
+
+  drop policy if exists "A guest sees nothing else" on public.bookings;
+  select string_agg(quote_ident(r), ', ' order by r) into closed from marketplace_internal.bookings_before_guests b, unnest(b.without_select) r;
+  if closed is not null then
+    execute format(
+      'create policy "A guest sees nothing else" on public.bookings as restrictive for select to %s
+       using ((select has_column_privilege(''public.bookings''::regclass, ''customer_id'', ''select''))
+         or (customer_id is null and guest_session_id = (select marketplace_internal.guest_session_of_request())))', closed);
+  end if;
 end $$;
 
 -- The sessions that a browser has had for one email: each ends the one before (POST /api/guest/session), and a sign-up means them all.
@@ -138,9 +240,10 @@ comment on function marketplace_internal.guest_sessions_of_browser(uuid) is
 create or replace function marketplace_internal.convert_guest_to_user(p_caller name, p_guest_session_id uuid, p_user_id uuid) returns integer
   language plpgsql volatile security definer set search_path = '' as $$
 declare
-  -- A service has looked who the guest is; a user must hold the session's token, because ids travel (in events, in links) and are no secret.
-  proves constant boolean := p_caller in ('anon', 'authenticated');
-  -- The session of nobody, which bookings of forgotten people have (0006_personal_data.sql).
+  -- A service has looked who the guest is; everybody else must be the user and hold the session's token, because ids travel (in events, in
+  -- links) and are no secret. Here current_user is the function's owner.
+  proves constant boolean := not (pg_catalog.pg_has_role(p_caller, 'service_role', 'usage') or pg_catalog.pg_has_role(p_caller, current_user, 'usage'));
+  -- The session of nobody, which bookings of forgotten people have.
   nobody constant uuid := '00000000-0000-4000-8000-000000000000';
   token constant text := case when proves then marketplace_internal.guest_token_of_request() end;
   ids uuid[];
@@ -168,7 +271,9 @@ begin
     raise exception 'there is no such guest session, or it is over' using errcode = 'PE401',
       hint = 'A signed-in user sends the token of a live session in the header x-guest-session-token.';
   end if;
-  if not exists (select from auth.users u where u.id = p_user_id and u.deleted_at is null) then
+  -- Locked as a foreign key would, so that the account is not forgotten while it gets what is a guest's (0006_personal_data.sql).
+  perform from auth.users u where u.id = p_user_id and u.deleted_at is null for key share;
+  if not found then
     raise exception 'there is no such user' using errcode = 'foreign_key_violation';
   end if;
 
@@ -246,7 +351,7 @@ declare
 begin
   select u.id into account
   from public.guest_sessions g join auth.users u on u.id = (g.metadata ->> 'converted_to_user_id')::uuid and u.deleted_at is null
-  where g.id = new.guest_session_id for key share of g;
+  where g.id = new.guest_session_id for key share;
   if account is not null then
     update public.bookings b set customer_id = account, guest_session_id = null
     where b.guest_session_id = new.guest_session_id and b.customer_id is null;

@@ -32,6 +32,9 @@ const ask = (caller: Caller, sql: string, values: unknown[] = []) =>
   asCaller(database.pool, caller, (run) => run<{ id: string }>(sql, values))
 const seenBy = async (caller: Caller) =>
   (await ask(caller, 'select id from public.bookings order by created_at')).rows.map(({ id }) => id)
+/** What a guest may read of a booking: the platform's other columns are its own to show. */
+const READ =
+  'id, guest_session_id, professional_id, service, city, status, subtotal, total, deposit_type, deposit_captured, created_at'
 const BOOK = `insert into public.bookings (guest_session_id, service) values ($1, 'painting')`
 
 it('are seen by whoever carries the token, beside what they see anyway', async () => {
@@ -54,10 +57,10 @@ it('are seen by nobody else', async () => {
 it('are made with the token, and read back in the same statement', async () => {
   const own = await makeGuest(database.pool)
   for (const caller of [carrying(own.token), carrying(own.token, user)]) {
-    const { rows } = await ask(caller, `${BOOK}, ($1, 'cleaning') returning *`, [own.id])
+    const { rows } = await ask(caller, `${BOOK}, ($1, 'cleaning') returning ${READ}`, [own.id])
     expect(rows).toMatchObject([
-      { guest_session_id: own.id, customer_id: null },
-      { guest_session_id: own.id, customer_id: null },
+      { guest_session_id: own.id, status: 'pending', total: null, deposit_captured: false },
+      { guest_session_id: own.id, status: 'pending', total: null, deposit_captured: false },
     ])
   }
 })
@@ -69,6 +72,15 @@ it.each([
   ['with an expired token', () => ask(carrying(expired.token), BOOK, [expired.id])],
   ['for a session that is not there', () => ask(carrying(guest.token), BOOK, [randomUUID()])],
   ['for nobody', () => ask(carrying(guest.token), BOOK, [null])],
+  [
+    'by a user for themselves, with the session of another guest',
+    () =>
+      ask(
+        { role: 'authenticated', userId: user },
+        'insert into bookings (guest_session_id, customer_id) values ($1, $2)',
+        [guest.id, user],
+      ),
+  ],
   [
     'in the name of a user',
     () =>
@@ -87,6 +99,55 @@ it.each([
   ],
 ])('are not made %s', async (_, attempt) => {
   expect(await sqlstate(attempt())).toBe('42501')
+})
+
+it('have a state, sums and times that are the platform’s: a guest writes none, and reads no other column', async () => {
+  for (const column of ['id', 'status', 'total', 'deposit_captured', 'customer_id', 'created_at', 'updated_at']) {
+    const insert = `insert into bookings (guest_session_id, ${column}) values ($1, default)`
+    expect(await sqlstate(ask(carrying(guest.token), insert, [guest.id])), column).toBe('42501')
+  }
+  await ask(carrying(guest.token), `select ${READ} from bookings`)
+  for (const column of ['customer_id', 'notes', 'cancel_reason', '*'])
+    expect(await sqlstate(ask(carrying(guest.token), `select ${column} from bookings`)), column).toBe('42501')
+})
+
+it('are tied to another guest’s session by no update of a user’s, who else changes what is theirs', async () => {
+  const caller: Caller = { role: 'authenticated', userId: user }
+  const change = (set: string, id = ofUser) =>
+    asCaller(
+      database.pool,
+      caller,
+      async (run) => (await run(`update bookings set ${set} where id = $1`, [id])).rowCount,
+    )
+  expect(await sqlstate(change(`guest_session_id = '${guest.id}'`))).toBe('42501')
+  expect(await change(`notes = 'x', guest_session_id = null`)).toBe(1)
+  // Written so by the service: it may be, and stays theirs to change.
+  const { rows } = await database.pool.query<{ id: string }>(
+    'insert into bookings (customer_id, guest_session_id) values ($1, $2) returning id',
+    [user, guest.id],
+  )
+  expect(await change(`notes = 'x'`, rows[0]!.id)).toBe(1)
+  await database.pool.query('delete from bookings where id = $1', [rows[0]!.id])
+})
+
+it('of an account that is deleted are nobody’s, where the platform’s foreign key says set null', async () => {
+  const client = await database.pool.connect()
+  try {
+    await client.query(`begin; alter table bookings drop constraint bookings_customer_id_fkey,
+      add foreign key (customer_id) references auth.users (id) on delete set null`)
+    await client.query('delete from auth.users where id = $1', [user])
+    const { rows } = await client.query(
+      'select customer_id, (select email from guest_sessions where id = guest_session_id) as email from bookings where id = $1',
+      [ofUser],
+    )
+    expect(rows).toEqual([{ customer_id: null, email: 'forgotten@example.invalid' }])
+  } finally {
+    await client.query('rollback')
+    client.release()
+  }
+  // Whoever takes the customer away by mistake is told.
+  const mistake = database.pool.query('update bookings set customer_id = null where id = $1', [ofUser])
+  expect(await sqlstate(mistake)).toBe('23514')
 })
 
 it('are neither changed nor deleted by guests, not even with the token', async () => {
@@ -135,9 +196,26 @@ describe('where the platform has policies of its own', () => {
   ])('using (%s): %s, and no guest’s booking is shown to anon for it', async (using) => {
     const ddl = `create policy theirs on bookings for select to public using (${using})`
     const shown = await meanwhile(ddl, { role: 'anon' }, ids)
+    expect(shown).toEqual([])
+    expect(await meanwhile(ddl, carrying(guest.token), ids)).toEqual([booking])
+  })
+
+  it('lets anon read, later: then it is the platform’s policy that says what, but for guests’ bookings', async () => {
+    const ddl = 'grant select on bookings to anon; create policy theirs on bookings for select to public using (true)'
+    const shown = await meanwhile(ddl, { role: 'anon' }, ids)
     expect(shown).not.toContain(booking)
-    expect(shown.includes(ofUser)).toBe(using === 'true')
-    expect(await meanwhile(ddl, carrying(guest.token), ids)).toContain(booking)
+    expect(shown).toContain(ofUser)
+  })
+
+  it('let a professional change the guest’s booking that is theirs to do', async () => {
+    const pro = randomUUID()
+    const ddl = `update bookings set professional_id = '${pro}' where id = '${booking}';
+      create policy theirs on bookings for all to authenticated using (professional_id = (select auth.uid()))`
+    const changed = await meanwhile(ddl, { role: 'authenticated', userId: pro }, async (client) => [
+      (await client.query(`update bookings set status = 'confirmed'`)).rowCount,
+      await sqlstate(client.query('update bookings set guest_session_id = $1', [expired.id])),
+    ])
+    expect(changed).toEqual([1, '42501'])
   })
 
   it('that let anon write: a guest’s booking is still out of reach without the token', async () => {

@@ -124,6 +124,25 @@ describe('is refused, and nothing moves', () => {
     expect(await sqlstate(convert({ role: 'authenticated', userId: other }, guest.id, other))).toBe('PE401')
   })
 
+  it('of a role of the platform’s own that is a user, without the token, or for another user', async () => {
+    const as = async (role: string, to: string) => {
+      const client = await database.pool.connect()
+      try {
+        await client.query(
+          `begin; create role marketplace_editor in role authenticated; create role marketplace_backend in role service_role`,
+        )
+        await client.query(`select set_config('request.jwt.claims', $1, true)`, [JSON.stringify({ sub: other })])
+        await client.query(`set local role ${role}`)
+        return await sqlstate(client.query('select public.convert_guest_to_user($1, $2)', [guest.id, to]))
+      } finally {
+        await client.query('rollback')
+        client.release()
+      }
+    }
+    expect([await as('marketplace_editor', other), await as('marketplace_editor', user)]).toEqual(['PE401', '42501'])
+    expect(await as('marketplace_backend', user)).toBe('')
+  })
+
   it('of the session of nobody', async () => {
     const nobody = await makeNobody(database.pool)
     expect(await sqlstate(convert(SERVICE, nobody, user))).toBe('PE401')
@@ -211,6 +230,21 @@ describe('two at once', () => {
       await untilOneWaits()
       await client.query('commit')
       expect(await ownerOf((await booked).rows[0]!.id)).toEqual({ customer_id: user, guest_session_id: null })
+    } finally {
+      client.release()
+    }
+  })
+
+  it('holds the account: it is not forgotten, nor else deleted, in between', async () => {
+    const client = await database.pool.connect()
+    try {
+      await client.query('begin')
+      await client.query(`select marketplace_internal.convert_guest_to_user('service_role', $1, $2)`, [guest.id, user])
+      const forgotten = database.pool.query('select marketplace_internal.forget_account($1)', [user])
+      await untilOneWaits()
+      await client.query('commit')
+      await forgotten
+      expect((await database.pool.query('select from guest_sessions where id = $1', [guest.id])).rowCount).toBe(0)
     } finally {
       client.release()
     }

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import type { PoolClient } from '@platform-events/postgres'
-import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, expect, it, vi } from 'vitest'
 import { bookAsGuest, makeGuest, makeUser } from '../support/guests.ts'
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts'
 
@@ -138,6 +138,65 @@ it('leave a customer_id nullable, a column and rights that the platform had befo
   expect(rows).toEqual([{ wider: false, own: true }])
   await down(BOOKINGS)
   expect(await schema()).toEqual(theirs)
+})
+
+it('leave what the platform granted since, and take back their own columns alone', async () => {
+  const may = async () =>
+    (
+      await client.query(
+        `select has_table_privilege('anon', 'bookings', 'select') as anon, has_column_privilege('anon', 'bookings', 'notes', 'insert') as notes,
+           has_column_privilege('anon', 'bookings', 'city', 'insert') as city, has_column_privilege('anon', 'bookings', 'service', 'insert') as service`,
+      )
+    ).rows[0]
+  await client.query(
+    'grant select, insert (notes) on bookings to anon; grant insert (city) on bookings to anon with grant option',
+  )
+  await client.query('revoke insert (subtotal) on bookings from anon')
+  await down(BOOKINGS)
+  // insert (notes) is the same entry as ours: nothing tells them apart.
+  expect(await may()).toEqual({ anon: true, notes: false, city: true, service: false })
+  expect(said.filter((line) => line.includes('was changed since'))).toEqual([
+    'insert (city) on public.bookings to anon was changed since and is left as it is',
+    'insert (subtotal) on public.bookings to anon was changed since and is left as it is',
+  ])
+})
+
+it('find what was made by hand before, for a large table, and read nothing again', async () => {
+  await down(BOOKINGS)
+  await client.query(
+    `alter table bookings add column guest_session_id uuid;
+     create index bookings_guest_session_id_idx on bookings (guest_session_id) where guest_session_id is not null;
+     alter table bookings add constraint bookings_customer_or_guest check (customer_id is not null or guest_session_id is not null) not valid`,
+  )
+  await up(BOOKINGS)
+  const { rows } = await client.query(
+    `select conname, convalidated from pg_constraint where conrelid = 'bookings'::regclass and conname ~ 'guest' order by 1`,
+  )
+  expect(rows).toEqual([
+    { conname: 'bookings_customer_or_guest', convalidated: true },
+    { conname: 'bookings_guest_session_id_fkey', convalidated: true },
+  ])
+})
+
+it('lets readers pass while it waits for a long transaction', async () => {
+  const [holder, reader] = [await database.pool.connect(), await database.pool.connect()]
+  try {
+    await holder.query('begin; select from bookings')
+    const { rows } = await client.query('select pg_backend_pid() as pid')
+    const applied = up(BOOKINGS)
+    await vi.waitFor(
+      async () => {
+        const { rowCount } = await reader.query('select where cardinality(pg_blocking_pids($1)) > 0', [rows[0].pid])
+        expect(rowCount).toBe(1)
+      },
+      { interval: 10 },
+    )
+    await reader.query(`begin; set local statement_timeout = '5s'; select from bookings; commit`)
+    await holder.query('commit')
+    await applied
+  } finally {
+    await Promise.all([holder, reader].map((one) => one.query('rollback').finally(() => one.release())))
+  }
 })
 
 it.each([

@@ -17,6 +17,10 @@ export interface MatrixTable {
   name: string
   rows: Record<string, string>
   insert: (owner: string, id: string) => string
+  /** The same as a guest may, who does not choose the id. */
+  insertOfGuest?: (owner: string) => string
+  /** What a caller reads, where not all. */
+  read?: string
   /** What an update sets. */
   set: string
   /** What would make it somebody else's. */
@@ -61,6 +65,9 @@ export async function makeTables(pool: Pool, people: People): Promise<MatrixTabl
         'AB'.includes(owner)
           ? `insert into bookings (id, customer_id, notes) values ('${id}', '${user(owner)}', 'secret-${owner}')`
           : `insert into bookings (id, guest_session_id, notes) values ('${id}', '${guest(owner)}', 'secret-${owner}')`,
+      insertOfGuest: (owner) =>
+        `insert into bookings (guest_session_id, notes) values ('${guest(owner)}', 'secret-${owner}')`,
+      read: 'id, service, status',
       set: `notes = 'x'`,
       giveAway: `customer_id = '${people.B}'`,
     },
@@ -128,13 +135,15 @@ export async function matrixCell(
 function statement(table: MatrixTable, verb: string, owner: string, id: string): string {
   switch (verb) {
     case 'insert':
-      return table.insert(owner, randomUUID())
+      return table.insertOfGuest !== undefined && 'GH'.includes(owner)
+        ? table.insertOfGuest(owner)
+        : table.insert(owner, randomUUID())
     case 'update':
       return `update ${table.name} set ${table.set} where id = '${id}'`
     case 'delete':
       return `delete from ${table.name} where id = '${id}'`
     default:
-      return `select * from ${table.name} where id = '${id}'`
+      return `select ${table.read ?? '*'} from ${table.name} where id = '${id}'`
   }
 }
 

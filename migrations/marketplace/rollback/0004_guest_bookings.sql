@@ -18,7 +18,7 @@ declare
   key_column name;
   without_customer bigint;
   links bigint;
-  privilege text;
+  ours record;
 begin
   if to_regclass('public.bookings') is null or to_regclass('marketplace_internal.bookings_before_guests') is null or not exists (
     select from pg_attribute a where a.attrelid = 'public.bookings'::regclass and a.attname = 'guest_session_id' and not a.attisdropped
@@ -57,13 +57,26 @@ begin
     raise notice '% links of bookings to guests are kept in marketplace_archive.bookings_guest_session_ids', links;
   end if;
 
-  foreach privilege in array before.granted loop
-    execute 'revoke ' || privilege;
+  -- What is granted on the whole table is not ours, and stays.
+  for ours in select * from jsonb_to_recordset(before.granted) g (role text, verb text, "column" text) loop
+    if exists (
+      select from pg_attribute a, aclexplode(a.attacl) x
+      where a.attrelid = 'public.bookings'::regclass and a.attname = ours."column" and not a.attisdropped
+        and x.grantee = to_regrole(ours.role) and x.privilege_type = upper(ours.verb) and not x.is_grantable
+    ) then
+      execute format('revoke %s (%I) on public.bookings from %I', ours.verb, ours."column", ours.role);
+    else
+      raise warning '% (%) on public.bookings to % was changed since and is left as it is', ours.verb, ours."column", ours.role;
+    end if;
   end loop;
   drop trigger if exists follow_converted_guest on public.bookings;
+  drop trigger if exists guard_guest_link on public.bookings;
+  drop trigger if exists keep_orphaned_booking on public.bookings;
   drop policy if exists "A guest reads the bookings of their session" on public.bookings;
   drop policy if exists "A guest books for their session" on public.bookings;
   drop policy if exists "Without its token a guest's booking is out of reach" on public.bookings;
+  drop policy if exists "Nobody books with the session of another guest" on public.bookings;
+  drop policy if exists "A guest sees nothing else" on public.bookings;
   alter table public.bookings drop constraint if exists bookings_customer_or_guest;
   alter table public.bookings drop constraint if exists bookings_guest_session_id_fkey;
   drop index if exists public.bookings_guest_session_id_idx;
@@ -78,10 +91,12 @@ begin
     drop table marketplace_internal.bookings_before_guests;
   else
     -- The note stays, so that a rollback after the next time knows what is owed.
-    update marketplace_internal.bookings_before_guests b set granted = '{}' where b.only_row;
+    update marketplace_internal.bookings_before_guests b set granted = '[]', without_select = '{}' where b.only_row;
     raise warning 'public.bookings.customer_id stays nullable: % bookings have no customer', without_customer
       using hint = 'Once they have one: alter table public.bookings alter column customer_id set not null.';
   end if;
 end $$;
 
 drop function if exists marketplace_internal.follow_converted_guest();
+drop function if exists marketplace_internal.guard_guest_link();
+drop function if exists marketplace_internal.keep_orphaned_booking();
