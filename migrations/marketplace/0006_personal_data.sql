@@ -70,22 +70,12 @@ comment on table marketplace_internal.forget_receipts is 'That somebody was forg
 comment on column marketplace_internal.forget_receipts.places is '[{ "place": "public.bookings", "action": "anonymise", "n": 3 }, …]; n null: not reached.';
 revoke all on marketplace_internal.forget_receipts from public, anon, authenticated, service_role;
 
--- What a rollback by force put aside, the newest first.
+-- What a forced rollback put aside; before our own rows, of which a changed one takes the place.
 do $$
-declare
-  kept record;
 begin
-  for kept in
-    select c.oid::regclass as archive, (regexp_match(c.relname, '^(personal_data|forget_receipts)_\d{8}_\d{6}_\d{6}$'))[1] as name
-    from pg_class c
-    where c.relnamespace = to_regnamespace('marketplace_archive') and c.relkind = 'r' and c.relname ~ '^(personal_data|forget_receipts)_\d{8}_\d{6}_\d{6}$'
-    order by c.relname desc
-  loop
-    execute format(
-      'insert into marketplace_internal.%1$I select r.* from %2$s a, jsonb_populate_record(null::marketplace_internal.%1$I, to_jsonb(a)) r on conflict do nothing',
-      kept.name, kept.archive);
-    execute format('drop table %s', kept.archive);
-  end loop;
+  if to_regprocedure('marketplace_internal.take_back_rows(text)') is not null then
+    perform marketplace_internal.take_back_rows('marketplace_internal.personal_data'), marketplace_internal.take_back_rows('marketplace_internal.forget_receipts');
+  end if;
 end $$;
 
 insert into marketplace_internal.personal_data

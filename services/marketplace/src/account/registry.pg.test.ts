@@ -213,11 +213,15 @@ describe('whose something is', () => {
        values ($1, $2, null, 1), ($2, $1, null, 2), ($1, null, null, 3), ($2, null, $3, 4), (null, null, $3, 5), ($2, null, null, 6)`,
       [ana.id, ben.id, ana.sessionId],
     )
+    await query('create table marketplace_archive.visits (user_id uuid, session_id text)')
+    await query('insert into marketplace_archive.visits values ($1, $2), (null, $2)', [ben.id, ana.sessionId])
     const exported = await exportOf(ana)
     const numbers = (rows: { n: number }[]) => rows.map(({ n }) => n).sort()
     expect(numbers(exported['marketplace_archive.referral_credits'])).toEqual([3, 5])
     expect(numbers(exported['marketplace_archive.referral_credits (shared)'])).toEqual([1, 2])
+    expect(exported['marketplace_archive.visits']).toEqual([{ user_id: null, session_id: ana.sessionId }])
     expect((await forget(ana)).statusCode).toBe(200)
+    expect(await query('select user_id from marketplace_archive.visits')).toEqual([{ user_id: ben.id }])
     expect(
       await query('select referrer_id, referred_id, n from marketplace_archive.referral_credits order by n'),
     ).toEqual([
