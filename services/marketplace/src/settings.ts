@@ -18,6 +18,9 @@ export const marketplaceSettings = {
   /** Which model to ask there; ASSISTANT_URL needs it. */
   ASSISTANT_MODEL: z.string().min(1).optional(),
   ASSISTANT_API_KEY: z.string().min(1).optional(),
-  /** Until the last byte of the model's answer; Node's fetch itself gives up after five minutes of silence. */
-  ASSISTANT_TIMEOUT_MS: z.coerce.number().int().min(100).max(300_000).default(60_000),
+  /**
+   * Until the last byte of the model's answer. Less than the 60 s after which nginx and its like give up, so that the caller is told why; Node's
+   * fetch itself gives up after five minutes of silence.
+   */
+  ASSISTANT_TIMEOUT_MS: z.coerce.number().int().min(100).max(300_000).default(50_000),
 }

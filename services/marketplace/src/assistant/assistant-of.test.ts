@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest'
+import { marketplaceSettings } from '../settings.ts'
 import { assistantOf } from './assistant-of.ts'
 
 const ASSISTANT_TIMEOUT_MS = 1000
@@ -13,4 +14,8 @@ it('is the offline one without an address, and a model behind it with one', () =
 it('says that an address needs a model beside it', () => {
   const settings = { ASSISTANT_URL: 'http://127.0.0.1:8000/v1', ASSISTANT_TIMEOUT_MS }
   expect(() => assistantOf(settings)).toThrow('ASSISTANT_URL needs ASSISTANT_MODEL')
+})
+
+it('gives up by itself before a proxy in front would, which is after 60 s unless told', () => {
+  expect(marketplaceSettings.ASSISTANT_TIMEOUT_MS.parse(undefined)).toBe(50_000)
 })

@@ -26,6 +26,9 @@ export interface AssistantAnswer {
   finishReason?: string
 }
 
+/** What an answer has at most, in UTF-16 code units; a longer one is cut there, its end being `length`. */
+export const ANSWER_CHARACTERS = 16_000
+
 /** What answers: a model behind HTTP, or the offline one. */
 export interface Assistant {
   name: string

@@ -1,6 +1,6 @@
 import { cleanStrings } from '@platform-events/contracts'
 import { z } from 'zod'
-import { type AssistantAnswer, AssistantError } from './assistant.ts'
+import { ANSWER_CHARACTERS, type AssistantAnswer, AssistantError } from './assistant.ts'
 
 /** `choices` is empty in the chunk that brings `usage`, and some servers leave out what they have nothing to say about. */
 const chunkSchema = z.looseObject({
@@ -44,6 +44,12 @@ export class CompletionChunks {
   #model: string | undefined
   #usage: object | null = null
   #finishReason: string | undefined
+  #cut = false
+
+  /** Whether the answer had to be cut: what comes then is not wanted. */
+  get cut(): boolean {
+    return this.#cut
+  }
 
   /** Whether the model has said that its answer is at its end. */
   get finished(): boolean {
@@ -52,7 +58,7 @@ export class CompletionChunks {
 
   /**
    * @param text one chunk, JSON
-   * @returns the piece of content that it brings
+   * @returns the piece of content that it brings, as far as an answer may have it
    * @throws AssistantError invalid, refused
    */
   add(text: string): string {
@@ -71,7 +77,7 @@ export class CompletionChunks {
       if (part.function?.name) call.function.name = part.function.name
       call.function.arguments += part.function?.arguments ?? ''
     }
-    const content = choice?.delta?.content ?? ''
+    const content = this.#fitting(choice?.delta?.content ?? '')
     this.#content += content
     return content
   }
@@ -95,6 +101,15 @@ export class CompletionChunks {
       },
       () => undefined,
     ) as AssistantAnswer
+  }
+
+  #fitting(content: string): string {
+    const room = ANSWER_CHARACTERS - this.#content.length
+    if (content.length <= room) return content
+    this.#cut = true
+    this.#finishReason = 'length'
+    // Not within a character of two code units.
+    return content.slice(0, room).replace(/[\ud800-\udbff]$/, '')
   }
 
   #toolCall(index: number): ToolCall {

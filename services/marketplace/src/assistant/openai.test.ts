@@ -79,6 +79,19 @@ it('takes from a model’s text what Postgres would refuse', async () => {
   expect(told.answer.content).toBe('ab\ufffdc')
 })
 
+it('cuts an answer at 16,000 characters, between two of them, and asks for no more', async () => {
+  const { givenUp } = server
+  const told = await ask(
+    (response) =>
+      void begin(response).write(event(chunk({ content: 'x' })) + event(chunk({ content: '👷'.repeat(9000) }))),
+  )
+  expect(told.answer).toMatchObject({ content: `x${'👷'.repeat(7999)}`, finishReason: 'length' })
+  expect(told.deltas.join('')).toBe(told.answer.content)
+  await soon(() => expect(server.givenUp).toBe(givenUp + 1))
+  const whole = await ask((response) => answer(response, ['x'.repeat(9000), 'x'.repeat(7000)]))
+  expect(whole.answer).toMatchObject({ content: 'x'.repeat(16_000), finishReason: 'stop', usage: USAGE })
+})
+
 describe('a stream', () => {
   const text = [
     'data: {"choices":[{"delta":{"content":"Olá "}}]}',
@@ -142,11 +155,11 @@ describe('what goes wrong is one AssistantError, of the kind', () => {
     ['empty', 'an answer of nothing', (response) => answer(response, [])],
     [
       'too_large',
-      'an answer without end',
+      'a stream without end',
       (response) => {
         begin(response)
         const more = (): void => {
-          while (!response.destroyed && response.write(event(chunk({ content: 'x'.repeat(65_536) }))));
+          while (!response.destroyed && response.write(`: ${'x'.repeat(65_536)}\n\n`));
         }
         response.on('drain', more)
         more()

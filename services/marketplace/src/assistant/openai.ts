@@ -28,6 +28,7 @@ export function openAiAssistant(settings: OpenAiSettings): Assistant {
           if (data === '[DONE]') break
           const content = chunks.add(data)
           if (content !== '') onDelta(content)
+          if (chunks.cut) break
         }
         // Some servers send no [DONE]; none that is whole lacks a finish_reason.
         if (!chunks.finished) throw new AssistantError('cut', 'the stream ended before the answer did')

@@ -66,6 +66,38 @@ describe('a conversation', () => {
     ])
   })
 
+  it('goes on when all of it is sent again, however long it is, and of a long beginning the end is kept', async () => {
+    const said = Array.from({ length: 35 }, (_, n) => [
+      question(`Q${n}`),
+      { role: 'assistant', content: `A${n}`.padEnd(2000, 'x') },
+    ]).flat()
+    const first = await chat.ask(user, { messages: [...said, question('First')] })
+    expect(first.status).toBe(200)
+    const { conversation_id } = first.body
+    const kept = await chat.stored(conversation_id)
+    expect(kept).toHaveLength(51)
+    expect(kept.slice(-3)).toEqual([`assistant: ${said.at(-1)!.content}`, 'user: First', 'assistant: You said: First'])
+    // The answer was never seen: it is known all the same that the question is stored.
+    const second = await chat.ask(user, { conversation_id, messages: [...said, question('First'), question('Second')] })
+    expect(second.status).toBe(200)
+    expect((await chat.stored(conversation_id)).slice(51)).toEqual(['user: Second', 'assistant: You said: Second'])
+  })
+
+  it('takes fifty new messages at once, and not one more', async () => {
+    const { conversation_id } = (await chat.ask(user, 'One')).body
+    const more = (count: number) => ({
+      conversation_id,
+      messages: Array.from({ length: count }, (_, n) => question(`${n}`)),
+    })
+    const refused = await chat.ask(user, more(51))
+    expect(refused).toMatchObject({
+      status: 400,
+      body: { code: 'invalid_query', message: expect.stringContaining('51 of them are new') },
+    })
+    expect((await chat.ask(user, more(50))).status).toBe(200)
+    expect(await chat.stored(conversation_id)).toHaveLength(53)
+  })
+
   it('that begins brings its own history, such as the page’s greeting', async () => {
     const messages = [{ role: 'assistant', content: 'Hi, I am Amara.' }, question('Hello')]
     const { body } = await chat.ask(user, { messages })
@@ -182,7 +214,6 @@ it('takes NUL characters from what is written, and puts U+FFFD for a lone surrog
 describe('refuses', () => {
   it.each<[string, unknown, string]>([
     ['no messages', { messages: [] }, 'messages: '],
-    ['51 messages', { messages: Array.from({ length: 51 }, () => question('x')) }, 'messages: '],
     ['an empty message', { messages: [question('')] }, 'messages.0.content: '],
     ['a message of a NUL', { messages: [question('\0')] }, 'messages.0.content: '],
     ['a blank message', { messages: [question(' \n')] }, 'wants more than blanks'],
@@ -211,11 +242,11 @@ describe('refuses', () => {
       })
   })
 
-  it('what is no JSON, and what is larger than 64 KB', async () => {
+  it('what is no JSON, and what is larger than 256 KB', async () => {
     const send = (payload: string) =>
       chat.app.inject({ method: 'POST', url: '/api/amara/chat', headers: user.headers, payload })
     expect((await send('{')).json()).toMatchObject({ code: 'invalid_json' })
-    const large = JSON.stringify({ messages: Array.from({ length: 9 }, () => question('x'.repeat(8000))) })
+    const large = JSON.stringify({ messages: Array.from({ length: 33 }, () => question('x'.repeat(8000))) })
     expect((await send(large)).json()).toMatchObject({ code: 'payload_too_large' })
   })
 

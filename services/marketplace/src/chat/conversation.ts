@@ -123,7 +123,7 @@ export async function readMessage(client: PoolClient, id: string): Promise<Messa
 }
 
 /**
- * The end of a conversation, oldest first, with as many messages as a request may send.
+ * The end of a conversation, oldest first, with as many messages as a request may add.
  *
  * @param until ISO 8601, inclusive; without it the very end
  */

@@ -1,6 +1,7 @@
 /** What the chat takes at most; characters are UTF-16 code units, as browsers count them. */
 export const CHAT_LIMITS = {
-  BODY_BYTES: 64 * 1024,
+  BODY_BYTES: 256 * 1024,
+  /** Of those that are new: a conversation that is sent again may be longer. */
   MESSAGES_PER_REQUEST: 50,
   QUESTION_CHARACTERS: 8000,
   MESSAGES_PER_CONVERSATION: 1000,

@@ -27,6 +27,14 @@ describe('what is new of', () => {
   })
 })
 
+it('knows a conversation again of which only the end was looked up', () => {
+  const all = said(Array.from({ length: 40 }, (_, n) => `u${n} a${n}`).join(' '))
+  const end = all.slice(-50)
+  expect(newMessages(end, [...all, ...said('u u')])).toEqual(said('u u'))
+  expect(newMessages(end, [...all.slice(0, -1), ...said('u u')])).toEqual(said('u u'))
+  expect(newMessages([...end.slice(-49), ...said('u')], [...all, ...said('u')])).toEqual([])
+})
+
 it('stores a conversation as it was, whatever part of its end is sent again each time', () => {
   let stored: { role: string; content: string }[] = []
   for (let turn = 0; turn < 8; turn += 1) {

@@ -72,6 +72,28 @@ async function lockRequest(client: PoolClient, key: RequestKey, staleMs: number)
   return rows[0]
 }
 
+/**
+ * Sees to it that no question gets two answers where it came twice at once, with another key or without one. Whoever asks holds the conversation.
+ *
+ * @param staleMs as for `claimRequest`
+ * @throws RequestError request_in_progress
+ */
+export async function refuseAskedTwice(
+  client: PoolClient,
+  key: RequestKey,
+  question: { conversationId: string; questionAt: string },
+  staleMs: number,
+): Promise<void> {
+  const { rowCount } = await client.query(
+    `select from marketplace_internal.chat_requests
+     where user_id = $1 and idempotency_key <> $2 and conversation_id = $3 and question_at = $4
+       and state = 'pending' and started_at >= clock_timestamp() - make_interval(secs => $5)`,
+    [key.userId, key.idempotencyKey, question.conversationId, question.questionAt, staleMs / 1000],
+  )
+  if (rowCount !== 0)
+    throw new RequestError('request_in_progress', 'This question is being answered.', { retryAfterSeconds: 2 })
+}
+
 /** Remembers what the request asked, for its next attempt. */
 export async function rememberQuestion(
   client: PoolClient,

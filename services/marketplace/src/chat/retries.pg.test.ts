@@ -178,6 +178,35 @@ describe('the same key again', () => {
   })
 })
 
+describe('the same question twice at once on one conversation', () => {
+  it('without a key: one is answered, the other refused', async () => {
+    const { conversation_id } = (await chat.ask(user, 'Hello')).body
+    const again = { conversation_id, messages: [{ role: 'user', content: 'Hi' }] }
+    const model = holdModel()
+    const replies = [chat.ask(user, again), chat.ask(user, again)]
+    await model.asked()
+    const refused = await Promise.race(replies)
+    expect(refused).toMatchObject({ status: 409, body: { code: 'request_in_progress', retryable: true } })
+    expect(Number(refused.headers['retry-after'])).toBeGreaterThan(0)
+    model.letGo()
+    expect((await Promise.all(replies)).map(({ status }) => status).toSorted()).toEqual([200, 409])
+    expect((await stored()).slice(2)).toEqual(['user: Hi', expect.stringMatching(/^assistant: /)])
+  })
+
+  it('one of them a retry of what failed before', async () => {
+    chat.model.behave((response) => refuse(response, 503, 'overloaded', null))
+    expect((await retry()).status).toBe(502)
+    const [conversation_id] = await conversationsOf()
+    const model = holdModel()
+    const first = chat.ask(user, { conversation_id, messages: [{ role: 'user', content: 'Hi' }] })
+    await model.asked()
+    expect(await retry()).toMatchObject({ status: 409, body: { code: 'request_in_progress' } })
+    model.letGo()
+    expect((await first).status).toBe(200)
+    expect(await stored()).toHaveLength(2)
+  })
+})
+
 describe('a model that fails', () => {
   it('by its time: 504, the question is kept, and the figures have it', async () => {
     chat.model.behave((response) => void begin(response).write(event(chunk({ content: 'Half' }))))

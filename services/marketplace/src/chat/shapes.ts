@@ -20,7 +20,6 @@ export const chatBody = z.strictObject({
   messages: z
     .array(sentMessage)
     .min(1)
-    .max(CHAT_LIMITS.MESSAGES_PER_REQUEST)
     .refine((all) => all.at(-1)?.role === 'user', 'the last message must be the user’s'),
   conversation_id: z.guid().nullish().describe('Absent: a new conversation'),
   locale: z.enum(['en', 'es']).optional().describe('Of the answer; the conversation keeps it'),

@@ -14,12 +14,14 @@ import {
   readMessage,
 } from './conversation.ts'
 import { historyOf } from './history.ts'
+import { CHAT_LIMITS } from './limits.ts'
 import { newMessages } from './new-messages.ts'
 import {
   type Claim,
   claimRequest,
   holdRequest,
   type RequestKey,
+  refuseAskedTwice,
   rememberQuestion,
   requestAnswered,
 } from './requests.ts'
@@ -28,6 +30,8 @@ import type { ChatAnswer, ChatBody, SentMessage } from './shapes.ts'
 /** A question that is stored and has no answer yet. */
 export interface Question {
   conversationId: string
+  /** created_at of its last message. */
+  questionAt: string
   attempt: number
   locale: Locale
   messages: AssistantMessage[]
@@ -44,7 +48,7 @@ const STORING_MS = 20_000
  *
  * @param modelMs how long the assistant may take
  * @throws RequestError sign_in_required (a user whom the platform has no more), not_found, conversation_closed, conversation_full,
- *   idempotency_conflict, request_in_progress; what Postgres throws
+ *   idempotency_conflict, request_in_progress, invalid_query; what Postgres throws
  */
 export async function beginTurn(
   pool: Pool,
@@ -52,15 +56,20 @@ export async function beginTurn(
   body: ChatBody,
   modelMs: number,
 ): Promise<{ question: Question } | { answered: ChatAnswer }> {
+  const staleMs = modelMs + STORING_MS
   try {
     return await inTransaction(
       pool,
       async (client) => {
-        const claim = await claimRequest(client, key, { bodyHash: hashOf(body), staleMs: modelMs + STORING_MS })
+        const claim = await claimRequest(client, key, { bodyHash: hashOf(body), staleMs })
         await becomeUser(client, key.userId)
         if (claim.state === 'answered') return { answered: await answeredBefore(client, claim) }
-        if (claim.state === 'again') return { question: await askAgain(client, claim) }
-        return { question: await askNew(client, key, body) }
+        const question = claim.state === 'again' ? await askAgain(client, claim) : await askNew(client, key, body)
+        await becomeService(client)
+        // The conversation is held: of two at once that ask the same, without a key, the second sees the first here.
+        await refuseAskedTwice(client, key, question, staleMs)
+        await rememberQuestion(client, key, question)
+        return { question }
       },
       BOUNDS,
     )
@@ -102,15 +111,26 @@ function hashOf({ messages, conversation_id, locale }: ChatBody): Buffer {
   return createHash('sha256').update(JSON.stringify(meant)).digest()
 }
 
-async function askNew(client: PoolClient, key: RequestKey, body: ChatBody): Promise<Question> {
-  const { conversation, stored } = await open(client, key.userId, body)
-  // A conversation that begins brings its history along; later nobody can put words into the assistant's mouth.
-  const added = stored === undefined ? body.messages : newMessages(stored, body.messages)
-  const questionAt = await addMessages(client, conversation, added as SentMessage[])
-  await becomeService(client)
-  await rememberQuestion(client, key, { conversationId: conversation.id, questionAt })
+async function askNew(client: PoolClient, { userId }: RequestKey, body: ChatBody): Promise<Question> {
+  const { conversation, stored } = await open(client, userId, body)
+  const added = toAdd(stored, body.messages)
+  const questionAt = await addMessages(client, conversation, added)
   const messages = historyOf([...(stored ?? []), ...added])
-  return { conversationId: conversation.id, attempt: 1, locale: conversation.locale, messages }
+  return { conversationId: conversation.id, questionAt, attempt: 1, locale: conversation.locale, messages }
+}
+
+/**
+ * A conversation that begins brings its history along, or the end of it; later nobody can put words into the assistant's mouth.
+ *
+ * @throws RequestError invalid_query, where more is new than a request may bring
+ */
+function toAdd(stored: { role: string; content: string }[] | undefined, sent: SentMessage[]): SentMessage[] {
+  const { MESSAGES_PER_REQUEST: most } = CHAT_LIMITS
+  if (stored === undefined) return sent.slice(-most)
+  const added = newMessages(stored, sent)
+  if (added.length > most)
+    throw new RequestError('invalid_query', `messages: ${added.length} of them are new, wants ${most} at most`)
+  return added
 }
 
 async function open(
@@ -132,7 +152,7 @@ async function askAgain(
   const { locale, isActive } = await holdConversation(client, conversationId)
   if (!isActive) throw closed()
   const messages = historyOf(await readEnd(client, conversationId, questionAt))
-  return { conversationId, attempt, locale, messages }
+  return { conversationId, questionAt, attempt, locale, messages }
 }
 
 async function answeredBefore(
