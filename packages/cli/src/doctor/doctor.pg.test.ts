@@ -108,6 +108,26 @@ const FAULTS: { fault: string; level: 'error' | 'warning'; what: RegExp; mend: R
     mend: /security_invoker/,
   },
   {
+    fault: 'create materialized view public.kept as select 1 as a; grant select on public.kept to anon',
+    level: 'warning',
+    what: /materialized view public.kept shows anon/,
+    mend: /revoke all on public.kept/,
+  },
+  {
+    fault:
+      'create foreign data wrapper afar; create server afar foreign data wrapper afar; create foreign table public.afar (a int) server afar; grant select on public.afar to anon',
+    level: 'warning',
+    what: /foreign table public.afar shows anon/,
+    mend: /revoke all on public.afar/,
+  },
+  {
+    fault:
+      'create function public.all_of_it(n int) returns int language sql security definer as $$ select n $$; revoke execute on function public.all_of_it from public; grant execute on function public.all_of_it to anon',
+    level: 'warning',
+    what: /function public.all_of_it\(n integer\) is SECURITY DEFINER, and anon may call it/,
+    mend: /revoke execute on function public.all_of_it\(n integer\) from public, anon/,
+  },
+  {
     fault: 'create function public.f() returns void language plpgsql as $$ begin delete from public.gone; end $$',
     level: 'error',
     what: /function f\(\) names public.gone/,
