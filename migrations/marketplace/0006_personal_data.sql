@@ -45,7 +45,7 @@ comment on column marketplace_internal.personal_data.part is
 comment on column marketplace_internal.personal_data.position is 'What is forgotten first; what a table''s conditions look at is forgotten after it.';
 comment on column marketplace_internal.personal_data.export_where is
   'SQL conditions over alias t, of which one makes a row the person''s. $1: the user (uuid). $2: their guest sessions (uuid[]). $3: their sessions in the analytics (text[]). '
-  'One that names a column by its alias (t.…, b.…) which is not there is passed over; where none is left, nobody is forgotten until that is mended.';
+  'One that names a column by its alias (t.…, b.…) which is not there, or of another type, is passed over; where none is left, nobody is forgotten until that is mended.';
 comment on column marketplace_internal.personal_data.is_single is 'There is one row at most, which is exported as an object and not as a list.';
 comment on column marketplace_internal.personal_data.columns is 'Those that are exported, where not all are.';
 comment on column marketplace_internal.personal_data.omit is
@@ -261,16 +261,35 @@ create or replace function marketplace_internal.has_columns(p_relation regclass,
 revoke all on function marketplace_internal.has_columns(regclass, text) from public, anon, authenticated, service_role;
 comment on function marketplace_internal.has_columns(regclass, text) is 'Whether a condition or an assignment of the registry speaks of what this database has.';
 
+-- Asked of Postgres itself, since a column of the name may have another type: a customer's id is not everywhere the user's.
+create or replace function marketplace_internal.is_askable(p_relation regclass, p_condition text) returns boolean
+  language plpgsql stable set search_path = '' as $$
+begin
+  execute pg_catalog.format('select from %s t where false and (%s)', p_relation, marketplace_internal.with_values(p_condition, null, '{}', '{}'));
+  return true;
+exception
+  when insufficient_privilege then raise;
+  when syntax_error_or_access_rule_violation then return false;
+end $$;
+revoke all on function marketplace_internal.is_askable(regclass, text) from public, anon, authenticated, service_role;
+comment on function marketplace_internal.is_askable(regclass, text) is 'Whether a condition of the registry can be asked of this table.';
+
+create or replace function marketplace_internal.with_values(p_sql text, p_user_id uuid, p_guests uuid[], p_sessions text[]) returns text
+  language sql stable set search_path = '' as $$
+    -- $3 last: its value may hold what looks like another.
+    select pg_catalog.replace(pg_catalog.replace(pg_catalog.replace(p_sql,
+      '$1', pg_catalog.format('%L::uuid', p_user_id)), '$2', pg_catalog.format('%L::uuid[]', p_guests)), '$3', pg_catalog.format('%L::text[]', p_sessions))
+  $$;
+revoke all on function marketplace_internal.with_values(text, uuid, uuid[], text[]) from public, anon, authenticated, service_role;
+comment on function marketplace_internal.with_values(text, uuid, uuid[], text[]) is 'SQL of the registry with its values in place of $1, $2 and $3.';
+
 create or replace function marketplace_internal.personal_conditions(p_table marketplace_internal.personal_data, p_user_id uuid, p_guests uuid[], p_sessions text[])
   returns text[]
   language sql stable set search_path = '' as $$
-    -- $3 last: its value may hold what looks like another.
-    select coalesce(pg_catalog.array_agg(
-      pg_catalog.replace(pg_catalog.replace(pg_catalog.replace(c.condition,
-        '$1', pg_catalog.format('%L::uuid', p_user_id)), '$2', pg_catalog.format('%L::uuid[]', p_guests)), '$3', pg_catalog.format('%L::text[]', p_sessions))
-      order by c.n), '{}')
+    select coalesce(pg_catalog.array_agg(marketplace_internal.with_values(c.condition, p_user_id, p_guests, p_sessions) order by c.n), '{}')
     from pg_catalog.unnest(p_table.export_where) with ordinality c (condition, n)
-    where marketplace_internal.has_columns(pg_catalog.to_regclass(p_table.relation), c.condition)
+    where case when marketplace_internal.has_columns(pg_catalog.to_regclass(p_table.relation), c.condition)
+      then marketplace_internal.is_askable(pg_catalog.to_regclass(p_table.relation), c.condition) end
   $$;
 revoke all on function marketplace_internal.personal_conditions(marketplace_internal.personal_data, uuid, uuid[], text[]) from public, anon, authenticated, service_role;
 comment on function marketplace_internal.personal_conditions(marketplace_internal.personal_data, uuid, uuid[], text[]) is
@@ -301,7 +320,7 @@ create or replace function marketplace_internal.unusable_personal_tables() retur
   $$;
 revoke all on function marketplace_internal.unusable_personal_tables() from public, anon, authenticated, service_role;
 comment on function marketplace_internal.unusable_personal_tables() is
-  'Tables of the registry that are there and have none of the columns by which it would know whose a row is.';
+  'Tables of the registry that are there and have none of the columns, in the type, by which it would know whose a row is.';
 
 create or replace function marketplace_internal.columns_without_verdict(p_relation text) returns text[]
   language sql stable set search_path = '' as $$
@@ -387,7 +406,7 @@ begin
   if found then
     raise exception 'nothing was forgotten: the registry does not know whose the rows of % are', kept_table
       using errcode = 'PE423', schema = pg_catalog.split_part(kept_table, '.', 1), table = pg_catalog.split_part(kept_table, '.', 2),
-        hint = pg_catalog.format('None of its conditions names columns that it has. update marketplace_internal.personal_data set export_where = ''{t.… = $1}'' '
+        hint = pg_catalog.format('None of its conditions fits its columns. update marketplace_internal.personal_data set export_where = ''{t.… = $1}'' '
           'where relation = %L', kept_table);
   end if;
 
@@ -413,9 +432,8 @@ begin
     if action = 'cascade' then
       cascading := cascading || pg_catalog.jsonb_build_object(listed.relation, condition);
     elsif action = 'anonymise' and affected > 0 then -- else the guest session of nobody would be made for no booking
-      listed.export_where := array[assignments];
       execute pg_catalog.format('update %s t set %s where %s', pg_catalog.to_regclass(listed.relation),
-        (marketplace_internal.personal_conditions(listed, p_user_id, p_guests, p_sessions))[1], condition);
+        marketplace_internal.with_values(assignments, p_user_id, p_guests, p_sessions), condition);
       get diagnostics affected = row_count;
     end if;
     places := places || pg_catalog.jsonb_build_object('action', action, 'n', affected,
@@ -572,7 +590,7 @@ create or replace function marketplace_internal.unregistered_personal_tables() r
       and not exists (select from marketplace_internal.personal_tables() p where pg_catalog.to_regclass(p.relation) = c.oid)
     group by c.oid
     union all
-    select u.relation, 'is registered as personal, and none of its conditions names columns that it has: nobody can be forgotten',
+    select u.relation, 'is registered as personal, and none of its conditions fits its columns: nobody can be forgotten',
       pg_catalog.format('update marketplace_internal.personal_data set export_where = ''{t.… = $1}'' where relation = %L and part = ''''', u.relation)
     from marketplace_internal.unusable_personal_tables() u (relation)
     union all

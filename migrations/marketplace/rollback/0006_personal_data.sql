@@ -10,6 +10,8 @@ drop function if exists marketplace_internal.columns_without_verdict(text);
 drop function if exists marketplace_internal.unusable_personal_tables();
 drop function if exists marketplace_internal.personal_assignments(marketplace_internal.personal_data);
 drop function if exists marketplace_internal.personal_conditions(marketplace_internal.personal_data, uuid, uuid[], text[]);
+drop function if exists marketplace_internal.with_values(text, uuid, uuid[], text[]);
+drop function if exists marketplace_internal.is_askable(regclass, text);
 drop function if exists marketplace_internal.has_columns(regclass, text);
 drop function if exists marketplace_internal.column_name(text);
 drop function if exists marketplace_internal.personal_tables();

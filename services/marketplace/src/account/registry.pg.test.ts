@@ -100,6 +100,17 @@ describe('what the registry does not know', () => {
     expect(await placesThatHold(database.pool, [ana.id, ana.mark], MEMORY)).toEqual([])
   })
 
+  it('is also a column that is there and means something else: exports go on without it', async () => {
+    await query('drop table public.customers; create table public.customers (id int, user_id uuid)')
+    expect(await defects()).toMatchObject([
+      { relation: 'public.customers', because: expect.stringContaining('conditions') },
+    ])
+    const exported = await exportOf(ana)
+    expect(exported).toMatchObject({ account: { id: ana.id } })
+    expect(exported).not.toHaveProperty('customer')
+    expect((await forget(ana)).json()).toMatchObject({ code: 'account_kept' })
+  })
+
   it('is what columns mean of rows that stay: the receipt says so', async () => {
     await query(`alter table public.bookings add address text, add "Door" jsonb, add floor int`)
     const [defect, ...more] = await defects()
