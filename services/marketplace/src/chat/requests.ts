@@ -39,7 +39,7 @@ export async function claimRequest(
     return { state: 'answered', conversationId: known.conversation_id, answerId: known.answer_id }
   if (known === undefined || (known.state === 'pending' && !known.stale)) {
     throw new RequestError('request_in_progress', 'A request with this Idempotency-Key is being answered.', {
-      retryAfterSeconds: 2,
+      retryAfterSeconds: whenToAskAgain(known?.age_seconds ?? 0, staleMs / 1000),
     })
   }
   await client.query(
@@ -60,12 +60,19 @@ interface RequestRow {
   answer_id: string | null
   question_at: string | null
   stale: boolean
+  age_seconds: number
+}
+
+/** Soon where it has just begun; the longer it takes the later, but no later than when it may be taken over. */
+function whenToAskAgain(ageSeconds: number, staleSeconds: number): number {
+  return Math.max(2, Math.min(ageSeconds, staleSeconds - ageSeconds + 1))
 }
 
 async function lockRequest(client: PoolClient, key: RequestKey, staleMs: number): Promise<RequestRow | undefined> {
   const { rows } = await client.query<RequestRow>(
     `select body_hash, state, attempt, conversation_id, answer_id, to_json(question_at) as question_at,
-       started_at < clock_timestamp() - make_interval(secs => $3) as stale
+       started_at < clock_timestamp() - make_interval(secs => $3) as stale,
+       extract(epoch from clock_timestamp() - started_at)::float8 as age_seconds
      from marketplace_internal.chat_requests where user_id = $1 and idempotency_key = $2 for update`,
     [key.userId, key.idempotencyKey, staleMs / 1000],
   )
