@@ -1,15 +1,15 @@
 -- Events that the database emits by itself, when a row of the platform's is written: exactly once for a row, in the row's own transaction.
 --
--- By a direct insert into platform_events, and not by an outbox. It costs a booking 0.4 to 0.5 ms (0.9 against 0.5 ms; eight at once on two
--- cores 1,100 bookings a second against 3,100), an outbox row next to nothing (`npm run bench server-events`), and the event's cost later.
+-- By a direct insert into platform_events, and not by an outbox. It costs a booking 0.45 ms (0.83 against 0.39 ms; eight at once on two
+-- cores 1,800 bookings a second against 6,700), an outbox row next to nothing (`npm run bench server-events`), and the event's cost later.
 -- For that the event is there when the booking is, in the counts, in the funnel and on the page, and nothing has to run. The events of one
 -- transaction are another matter, since they all write the same rollup row: 2,000 took 1.7 ms each, 4,000 took 4.3. So the first hundred go
 -- directly, and what a bulk statement adds goes by unsent_events, the outbox after all, together with what platform_events did not take:
 -- send_unsent_events() moves both.
 --
 -- By statement triggers, with one savepoint a statement: a savepoint a row filled the server's list of them at 64, and then every
--- snapshot of every session looks further. Confirmed bookings cancelled by one UPDATE, 100,000 with 200,000 events: 15 s against 0.8 s
--- without triggers (25 s by rows, same hour). The price: an UPDATE of 100,000 rows that emits nothing takes 3 s (by rows 1.2 s).
+-- snapshot of every session looks further. Confirmed bookings cancelled by one UPDATE, 100,000 with 200,000 events: 7.3 s against 0.8 s
+-- without triggers (25 s by rows, same hour). The price: an UPDATE of 100,000 rows that emits nothing takes 2.6 s (by rows 1.2 s).
 
 create schema if not exists marketplace_internal;
 revoke all on schema marketplace_internal from public, anon, authenticated;
@@ -181,30 +181,12 @@ revoke all on function marketplace_internal.actor_of_row(jsonb, jsonb) from publ
 comment on function marketplace_internal.actor_of_row(jsonb, jsonb) is
   'The user of a row, else the session: the one the tracker gave the guest, else the guest session''s own id.';
 
-create or replace function marketplace_internal.properties_of_row(p_row jsonb, p_row_before jsonb, p_properties jsonb) returns jsonb
-  language plpgsql immutable set search_path = '' as $$
-begin
-  return (
-    select pg_catalog.jsonb_object_agg(p.name, p.value)
-    from (
-      select pg_catalog.rtrim(m.key, '?') as name, case
-        when pg_catalog.jsonb_typeof(m.value) = 'string' then p_row -> (m.value #>> '{}')
-        when m.value ? 'before' then p_row_before -> (m.value ->> 'before')
-        when m.value ? 'length_of' then to_jsonb(coalesce(pg_catalog.length(p_row ->> (m.value ->> 'length_of')), 0))
-        else coalesce(nullif(p_row -> (m.value ->> 'column'), 'null'), m.value -> 'else')
-      end as value
-      from pg_catalog.jsonb_each(p_properties) m
-    ) p
-    where p.value <> 'null');
-end $$;
-revoke all on function marketplace_internal.properties_of_row(jsonb, jsonb, jsonb) from public, anon, authenticated, service_role;
-comment on function marketplace_internal.properties_of_row(jsonb, jsonb, jsonb) is 'The properties that a row gives, by the mapping of emit_events_of.';
-
+-- One plan for a session: else it would be planned anew for each row, which took 0.4 ms.
 -- p_attempt 1 stores, 2 lets wait, 3 lets wait without asking whose event it is, since that may be what failed.
 create or replace function marketplace_internal.emit_rows(
   p_relation text, p_mapping jsonb, p_rows jsonb[], p_rows_before jsonb[], p_attempt integer, p_sqlstate text, p_error text
 ) returns void
-  language plpgsql volatile set search_path = '' as $$
+  language plpgsql volatile set search_path = '' set plan_cache_mode = force_generic_plan as $$
 declare
   event_types text[];
   user_ids uuid[];
@@ -218,12 +200,24 @@ begin
   into event_types, user_ids, session_ids, properties, onces
   from (
     select r.place, p.story, p.plan ->> 'event_type' as event_type, a.user_id, a.session_id,
-      marketplace_internal.properties_of_row(r.row_now, r.row_before, p.plan -> 'properties') as properties,
+      (
+        select pg_catalog.jsonb_object_agg(v.name, v.value)
+        from (
+          select pg_catalog.rtrim(m.key, '?') as name, case
+            when pg_catalog.jsonb_typeof(m.value) = 'string' then r.row_now -> (m.value #>> '{}')
+            when m.value ? 'before' then r.row_before -> (m.value ->> 'before')
+            when m.value ? 'length_of' then to_jsonb(coalesce(pg_catalog.length(r.row_now ->> (m.value ->> 'length_of')), 0))
+            else coalesce(nullif(r.row_now -> (m.value ->> 'column'), 'null'), m.value -> 'else')
+          end as value
+          from pg_catalog.jsonb_each(p.plan -> 'properties') m
+        ) v
+        where v.value <> 'null'
+      ) as properties,
       -- What is changed back and forth changes each time.
       case when not p.plan -> 'on' ? 'not_from' then p_relation || ':' || coalesce(r.row_now ->> (p_mapping ->> 'key'), '') end as once
     from unnest(p_rows, p_rows_before) with ordinality r (row_now, row_before, place)
     cross join pg_catalog.jsonb_array_elements(p_mapping -> 'plans') with ordinality p (plan, story)
-    left join lateral marketplace_internal.actor_of_row(r.row_now, p.plan -> 'actor') a on p_attempt < 3
+    cross join lateral marketplace_internal.actor_of_row(r.row_now, case when p_attempt < 3 then p.plan -> 'actor' end) a
     where p.plan ? 'properties' and case
       when not p.plan -> 'on' ? 'column' then r.row_before is null
       when r.row_now ->> (p.plan #>> '{on,column}') is not distinct from r.row_before ->> (p.plan #>> '{on,column}') then false

@@ -7,7 +7,6 @@ drop function if exists marketplace_internal.emit_events_of_statement() cascade;
 drop function if exists marketplace_internal.emit_events_of(regclass, text, jsonb, jsonb, jsonb, text, boolean);
 drop function if exists marketplace_internal.event_mappings(regclass);
 drop function if exists marketplace_internal.emit_rows(text, jsonb, jsonb[], jsonb[], integer, text, text);
-drop function if exists marketplace_internal.properties_of_row(jsonb, jsonb, jsonb);
 drop function if exists marketplace_internal.actor_of_row(jsonb, jsonb);
 drop function if exists marketplace_internal.send_unsent_events();
 drop function if exists marketplace_internal.send_unsent_events(bigint[]);
