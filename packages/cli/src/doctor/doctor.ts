@@ -16,6 +16,7 @@ export const doctorVerb: Verb = {
   options: { code: { type: 'string' } },
   help: [
     '--code <folder>  looks for .from(…) and .rpc(…) of supabase-js in its source files, too',
+    '                 (a line of `// doctor: ignore`, and the one behind such a comment, are passed over)',
     'Changes nothing. Exits with 1 if there is an error, 0 if there are warnings alone or nothing.',
     'The database is DATABASE_URL, else the one of access.json.',
   ],

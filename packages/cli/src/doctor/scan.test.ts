@@ -1,8 +1,10 @@
 import { expect, it } from 'vitest'
-import { referencesIn } from './scan.ts'
+import { referencesIn } from './references.ts'
 
 const names = (source: string): string[] =>
-  referencesIn(source).map(({ kind, name, line }) => `${line} ${kind} ${name}`)
+  referencesIn(source).references.map(
+    ({ kind, name, line, certain }) => `${line} ${kind} ${name}${certain ? '' : ' ?'}`,
+  )
 
 it('finds tables and functions in any quotes, with types, over lines, of any client and schema', () => {
   expect(
@@ -42,4 +44,38 @@ const url = 'https://example.org' // .from('x')
 supabase.from(table); supabase.from(\`\${prefix}_x\`); supabase.from('two words')`),
   ).toEqual([])
   expect(names(`<p>don't</p>\nsupabase.from('after_an_apostrophe')`)).toEqual(['2 from public.after_an_apostrophe'])
+})
+
+it('finds what a constant names, what a select embeds, names with a hyphen, clients of any name', () => {
+  expect(
+    names(`const TABLE = 'by_constant' as const
+supabase.from(TABLE)
+supabase.from('a').select('*, b(*), c:d!inner(id, e!fk_hint(*)), count(), x.sum()')
+Supabase.from("kebab-table")
+const text = s.replace(/'/g, ''); supabase.from('after_a_regex')
+const shop = createBrowserClient(url, key)
+shop.from('made')
+Thing.from('chained').insert({})`),
+  ).toEqual([
+    '2 from public.by_constant',
+    '3 from public.a',
+    '3 embed public.b',
+    '3 embed public.d',
+    '3 embed public.e',
+    '4 from public.kebab-table',
+    '5 from public.after_a_regex',
+    '7 from public.made',
+    '8 from public.chained',
+  ])
+})
+
+it('is not certain of other libraries, leaves what is to be ignored, and counts what it cannot read', () => {
+  expect(names(`observable.from('x'); Array.from('y'); Buffer.from('z')`)).toEqual(['1 from public.x ?'])
+  expect(
+    names(`supabase.from('gone') // doctor: ignore\n// doctor: ignore\nsupabase.from('x')\nsupabase.from('y')`),
+  ).toEqual(['4 from public.y'])
+  expect(referencesIn(`supabase.from(table); supabase.from(\`\${a}_b\`); Array.from(list)`)).toEqual({
+    references: [],
+    unread: 2,
+  })
 })
