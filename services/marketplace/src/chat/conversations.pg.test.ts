@@ -3,7 +3,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { type Chat, type ChatUser, startChat } from '../../../../test/support/chat.ts'
 import { answer } from '../../../../test/support/model-server.ts'
 import { soon } from '../../../../test/support/soon.ts'
-import { undocumented } from '../undocumented.ts'
+import { undocumented } from '../../../../test/support/undocumented.ts'
 
 let chat: Chat
 let user: ChatUser

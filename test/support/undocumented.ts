@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { MARKETPLACE_OPENAPI } from './openapi.ts'
+import { MARKETPLACE_OPENAPI } from '../../services/marketplace/src/openapi.ts'
 
 interface Documented {
   responses: Record<string, { content?: Record<string, { schema: { $ref: string } }> }>
