@@ -20,7 +20,7 @@ const STRANGERS_PER_HOUR = 200
 const MOST_AT_ONCE = 2
 
 /** Longer, and it is undone, to be asked for again. A million events take about a minute. */
-const DELETION = { lockTimeoutMs: 10_000, statementTimeoutMs: 300_000, silenceMs: 360_000 }
+const DELETION = { lockTimeoutMs: 5_000, statementTimeoutMs: 300_000, silenceMs: 360_000 }
 
 /** One's own data: all of it at once, or none any more. */
 export function accountRoutes({ pool, verifyJwt, logger }: MarketplaceContext): FastifyPluginAsync {
