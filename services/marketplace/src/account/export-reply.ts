@@ -6,7 +6,7 @@ import { EXPORT_LIMITS, type ExportLimits, watchReader } from './export-reader.t
 import { type ExportSession, openExport } from './export-session.ts'
 import { exportedZip } from './export-zip.ts'
 
-export type ExportFormat = 'json' | 'zip'
+type ExportFormat = 'json' | 'zip'
 
 interface ExportOptions {
   pool: Pool
