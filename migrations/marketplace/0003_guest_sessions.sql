@@ -33,13 +33,15 @@ comment on column public.guest_sessions.session_token is
 comment on column public.guest_sessions.email is 'Lower case, without blanks around it. Never proof of who somebody is.';
 comment on column public.guest_sessions.metadata is
   'device: sha256 of what only that browser knows · analytics_session_id: the session_id of the tracker''s events · '
-  'converted_to_user_id, converted_at, converted_bookings: after the sign-up.';
+  'moved_to: the session that replaced it and has its bookings · converted_to_user_id, converted_at, converted_bookings: after the sign-up.';
 comment on column public.guest_sessions.expires_at is 'Until when the token opens anything.';
 
 -- The unique constraint is the index on session_token. Email with device, so that "has this browser a session of this email" touches rows of
 -- its own alone, and takes as long for an email that others have used as for one that nobody has.
 create index if not exists guest_sessions_email_idx on public.guest_sessions (email, (metadata ->> 'device'));
 create index if not exists guest_sessions_expires_at_idx on public.guest_sessions (expires_at);
+create index if not exists guest_sessions_analytics_session_idx on public.guest_sessions ((metadata ->> 'analytics_session_id'))
+  where metadata ->> 'analytics_session_id' is not null;
 
 create or replace function marketplace_internal.prepare_guest_session() returns trigger
   language plpgsql volatile set search_path = '' as $$
@@ -108,6 +110,25 @@ grant execute on function public.get_guest_session(text) to anon, authenticated,
 comment on function public.get_guest_session(text) is
   'The live guest session of this token, for who cannot send it as the header x-guest-session-token; no row for any other. '
   'Example: select * from get_guest_session(''kq3w…'')';
+
+-- Whoever names a session gets, at the sign-up, what was done in it. Its id is known to the guest's own browser alone, or should be; so the
+-- first who names it keeps it, and what is a user's already is never a guest's.
+create or replace function marketplace_internal.is_free_analytics_session(p_session_id text, p_earlier uuid) returns boolean
+  language plpgsql stable set search_path = '' as $$
+declare
+  -- Events of a guest without a tracker's session have the guest session's own id.
+  as_guest constant uuid := case when p_session_id ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' then p_session_id::uuid end;
+begin
+  return not exists (select from events_internal.session_users s where s.session_id = p_session_id)
+    and not exists (
+      select from public.guest_sessions g
+      where g.metadata ->> 'analytics_session_id' = p_session_id and g.id is distinct from p_earlier)
+    and not exists (select from public.guest_sessions g where g.id = as_guest and g.id is distinct from p_earlier);
+end $$;
+revoke all on function marketplace_internal.is_free_analytics_session(text, uuid) from public, anon, authenticated, service_role;
+comment on function marketplace_internal.is_free_analytics_session(text, uuid) is
+  'Whether this session of the analytics is neither a user''s nor another guest''s; p_earlier: the guest session that the same guest proved to have had. '
+  'Example: select marketplace_internal.is_free_analytics_session(''…tab…'', null)';
 
 create or replace function marketplace_internal.guest_session_of_nobody() returns uuid
   language plpgsql volatile set search_path = '' as $$

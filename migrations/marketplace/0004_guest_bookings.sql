@@ -150,7 +150,9 @@ create policy "Nobody books with the session of another guest" on public.booking
 create or replace function marketplace_internal.guard_guest_link() returns trigger
   language plpgsql volatile security invoker set search_path = '' as $$
 begin
+  -- Nor the login that owns the table, which may be a member of these roles so that the service can take them on.
   if not pg_catalog.pg_has_role(current_user, 'service_role', 'usage')
+    and not pg_catalog.pg_has_role(current_user, (select c.relowner from pg_catalog.pg_class c where c.oid = tg_relid), 'usage')
     and (pg_catalog.pg_has_role(current_user, 'authenticated', 'usage') or pg_catalog.pg_has_role(current_user, 'anon', 'usage'))
   then
     raise exception 'a booking is given to a guest session by the service alone' using errcode = 'insufficient_privilege';
@@ -223,19 +225,6 @@ begin
   end if;
 end $$;
 
--- The sessions that a browser has had for one email: each ends the one before (POST /api/guest/session), and a sign-up means them all.
-create or replace function marketplace_internal.guest_sessions_of_browser(p_guest_session_id uuid) returns setof uuid
-  language sql stable set search_path = '' as $$
-    select g.id from public.guest_sessions g where g.id = p_guest_session_id
-    union
-    select earlier.id from public.guest_sessions g
-    join public.guest_sessions earlier on earlier.email = g.email and earlier.metadata ->> 'device' = g.metadata ->> 'device'
-    where g.id = p_guest_session_id and g.metadata ->> 'device' is not null
-  $$;
-revoke all on function marketplace_internal.guest_sessions_of_browser(uuid) from public, anon, authenticated, service_role;
-comment on function marketplace_internal.guest_sessions_of_browser(uuid) is
-  'This guest session, and those of the same email and device. Example: select * from marketplace_internal.guest_sessions_of_browser(''…'')';
-
 -- p_caller is whom the public function was called as; this one is called by nothing else, since API roles have no way into the schema.
 create or replace function marketplace_internal.convert_guest_to_user(p_caller name, p_guest_session_id uuid, p_user_id uuid) returns integer
   language plpgsql volatile security definer set search_path = '' as $$
@@ -246,23 +235,16 @@ declare
   -- The session of nobody, which bookings of forgotten people have.
   nobody constant uuid := '00000000-0000-4000-8000-000000000000';
   token constant text := case when proves then marketplace_internal.guest_token_of_request() end;
-  ids uuid[];
   guest public.guest_sessions;
   moved integer;
-  total integer := 0;
+  violated text;
 begin
   if p_user_id is null or (proves and p_user_id is distinct from (select auth.uid())) then
     raise exception 'a guest session is converted to the account that asks' using errcode = 'insufficient_privilege';
   end if;
-  -- The token stands in the condition, so that a stolen id does not even lock a row. Locked by id, so that two at once wait for each other.
-  if exists (
-    select from public.guest_sessions g
-    where g.id = p_guest_session_id and g.id <> nobody and (not proves or g.session_token = token)
-  ) then
-    ids := array(select b.id from marketplace_internal.guest_sessions_of_browser(p_guest_session_id) b (id));
-    perform from public.guest_sessions g where g.id = any (ids) order by g.id for update;
-    select g.* into guest from public.guest_sessions g where g.id = p_guest_session_id;
-  end if;
+  -- The token stands in the condition, so that a stolen id does not even lock a row.
+  select g.* into guest from public.guest_sessions g
+  where g.id = p_guest_session_id and g.id <> nobody and (not proves or g.session_token = token) for update;
 
   if guest.metadata ->> 'converted_to_user_id' <> p_user_id::text then
     raise exception 'this guest session belongs to another account already' using errcode = 'PE409';
@@ -274,29 +256,35 @@ begin
   -- Locked as a foreign key would, so that the account is not forgotten while it gets what is a guest's (0006_personal_data.sql).
   perform from auth.users u where u.id = p_user_id and u.deleted_at is null for key share;
   if not found then
-    raise exception 'there is no such user' using errcode = 'foreign_key_violation';
+    raise exception 'there is no such user' using errcode = 'foreign_key_violation', schema = 'auth', table = 'users';
   end if;
 
-  for guest in
-    select g.* from public.guest_sessions g
-    where g.id = any (ids) and coalesce(g.metadata ->> 'converted_to_user_id', p_user_id::text) = p_user_id::text
-    order by g.created_at, g.id
-  loop
+  begin
     -- Also where it is converted already: somebody may have written the link since.
     update public.bookings b set customer_id = p_user_id, guest_session_id = null
     where b.guest_session_id = guest.id and b.customer_id is null;
     get diagnostics moved = row_count;
-    moved := moved + coalesce((guest.metadata ->> 'converted_bookings')::integer, 0);
-    total := total + moved;
-    update public.guest_sessions g
-    set metadata = coalesce(g.metadata, '{}') || pg_catalog.jsonb_build_object('converted_to_user_id', p_user_id, 'converted_bookings', moved,
-      'converted_at', coalesce(guest.metadata -> 'converted_at', to_jsonb(now())))
-    where g.id = guest.id;
-    if (guest.metadata ? 'converted_to_user_id') is not true then
-      perform marketplace_internal.emit_guest_converted(guest, p_user_id, guest.id = p_guest_session_id);
+  exception when foreign_key_violation then
+    get stacked diagnostics violated = constraint_name;
+    if exists (
+      select from pg_catalog.pg_constraint c
+      join pg_catalog.pg_attribute a on a.attrelid = c.conrelid and a.attnum = any (c.conkey) and a.attname = 'customer_id'
+      where c.conrelid = 'public.bookings'::regclass and c.conname = violated and c.confrelid <> 'auth.users'::regclass
+    ) then
+      raise exception 'the platform has no customer of this user' using errcode = 'PE422', constraint = violated,
+        hint = 'Bookings refer to a table of customers. Make the user''s row there, then ask again.';
     end if;
-  end loop;
-  return total;
+    raise;
+  end;
+  moved := moved + coalesce((guest.metadata ->> 'converted_bookings')::integer, 0);
+  update public.guest_sessions g
+  set metadata = coalesce(g.metadata, '{}') || pg_catalog.jsonb_build_object('converted_to_user_id', p_user_id, 'converted_bookings', moved,
+    'converted_at', coalesce(guest.metadata -> 'converted_at', to_jsonb(now())))
+  where g.id = guest.id;
+  if (guest.metadata ? 'converted_to_user_id') is not true then
+    perform marketplace_internal.emit_guest_converted(guest, p_user_id);
+  end if;
+  return moved;
 end $$;
 revoke all on function marketplace_internal.convert_guest_to_user(name, uuid, uuid) from public, anon, authenticated, service_role;
 grant execute on function marketplace_internal.convert_guest_to_user(name, uuid, uuid) to authenticated, service_role;
@@ -305,25 +293,23 @@ comment on function marketplace_internal.convert_guest_to_user(name, uuid, uuid)
   'Example: select marketplace_internal.convert_guest_to_user(''service_role'', ''…'', ''…'')';
 
 -- An event with both is what the core learns a session's user by (its earliest such event decides, so a session that is somebody's already
--- stays theirs). A guest's events have the tracker's session, or, where the server knew none, the guest session's own id. Where a sign-up brings
--- several sessions, one event is the GuestConverted and the others have another name, so that GuestConverted counts sign-ups.
-create or replace function marketplace_internal.emit_guest_converted(p_guest public.guest_sessions, p_user_id uuid, p_is_asked boolean) returns void
+-- stays theirs). A guest's events have the tracker's session, or, where the server knew none, the guest session's own id. Where both were used
+-- the second event has another name, so that GuestConverted counts sign-ups.
+create or replace function marketplace_internal.emit_guest_converted(p_guest public.guest_sessions, p_user_id uuid) returns void
   language plpgsql volatile set search_path = '' as $$
 declare
   tracked constant text := p_guest.metadata ->> 'analytics_session_id';
   about constant jsonb := pg_catalog.jsonb_build_object('guest_session_id', p_guest.id);
 begin
-  perform marketplace_internal.emit_guest_event(case when p_is_asked then 'GuestConverted' else 'GuestSessionLinked' end,
-    about, p_user_id, coalesce(tracked, p_guest.id::text));
+  perform marketplace_internal.emit_guest_event('GuestConverted', about, p_user_id, coalesce(tracked, p_guest.id::text));
   if tracked <> p_guest.id::text and exists (
     select from public.platform_events e where e.session_id = p_guest.id::text and e.created_at >= p_guest.created_at - interval '1 day'
   ) then
     perform marketplace_internal.emit_guest_event('GuestSessionLinked', about, p_user_id, p_guest.id::text);
   end if;
 end $$;
-revoke all on function marketplace_internal.emit_guest_converted(public.guest_sessions, uuid, boolean) from public, anon, authenticated, service_role;
-comment on function marketplace_internal.emit_guest_converted(public.guest_sessions, uuid, boolean) is
-  'The events that give a guest''s sessions to the user; p_is_asked: this is the session of the sign-up, none that it replaced.';
+revoke all on function marketplace_internal.emit_guest_converted(public.guest_sessions, uuid) from public, anon, authenticated, service_role;
+comment on function marketplace_internal.emit_guest_converted(public.guest_sessions, uuid) is 'The events that give a guest''s sessions to the user.';
 
 -- By emit_event() where 0007_server_events.sql is: then an event that cannot be stored waits. Without, it is lost with a warning.
 create or replace function marketplace_internal.emit_guest_event(p_event_type text, p_properties jsonb, p_user_id uuid, p_session_id text) returns void
@@ -341,25 +327,37 @@ end $$;
 revoke all on function marketplace_internal.emit_guest_event(text, jsonb, uuid, text) from public, anon, authenticated, service_role;
 comment on function marketplace_internal.emit_guest_event(text, jsonb, uuid, text) is 'Stores an event of a conversion, which is not undone where that fails.';
 
--- Who signs up in the middle of a checkout: the booking comes in while the session is converted, or just after. Key share is the lock that
--- the foreign key takes anyway; it waits for the conversion, and then reads what that has written. After the insert, because the guest's
--- policy is asked about the row as it is before; the rows are found by their session, for the key of the platform's table is its own.
+-- Who signs up in the middle of a checkout: the booking comes in while the session is converted, or just after. Or it was replaced by another,
+-- which has its bookings now (POST /api/guest/session with the token). Key share is the lock that the foreign key takes anyway; it waits for
+-- either, and then reads what that has written. After the insert, because the guest's policy is asked about the row as it is before; the rows
+-- are found by their session, for the key of the platform's table is its own.
 create or replace function marketplace_internal.follow_converted_guest() returns trigger
   language plpgsql volatile security definer set search_path = '' as $$
 declare
+  goal uuid := new.guest_session_id;
+  successor uuid;
   account uuid;
 begin
+  loop
+    select (g.metadata ->> 'moved_to')::uuid into successor from public.guest_sessions g where g.id = goal for key share;
+    exit when successor is null or not exists (select from public.guest_sessions g where g.id = successor);
+    goal := successor;
+  end loop;
   select u.id into account
   from public.guest_sessions g join auth.users u on u.id = (g.metadata ->> 'converted_to_user_id')::uuid and u.deleted_at is null
-  where g.id = new.guest_session_id for key share;
+  where g.id = goal for key share;
   if account is not null then
     update public.bookings b set customer_id = account, guest_session_id = null
+    where b.guest_session_id = new.guest_session_id and b.customer_id is null;
+  elsif goal <> new.guest_session_id then
+    update public.bookings b set guest_session_id = goal
     where b.guest_session_id = new.guest_session_id and b.customer_id is null;
   end if;
   return null;
 end $$;
 revoke all on function marketplace_internal.follow_converted_guest() from public, anon, authenticated, service_role;
-comment on function marketplace_internal.follow_converted_guest() is 'Trigger function: a booking for a session that is converted already is the account''s.';
+comment on function marketplace_internal.follow_converted_guest() is
+  'Trigger function: a booking for a session that is converted, or replaced, is the account''s, or the new session''s.';
 create or replace trigger follow_converted_guest after insert on public.bookings
   for each row when (new.guest_session_id is not null and new.customer_id is null)
   execute function marketplace_internal.follow_converted_guest();
@@ -375,5 +373,6 @@ comment on function public.convert_guest_to_user(uuid, uuid) is
   'Makes a guest''s bookings, and what the guest did in the analytics, the user''s; marks the session (metadata: converted_to_user_id, converted_at), '
   'whose token opens nothing from then on. Asked again for the same user it changes nothing. A signed-in user may ask for themselves, with the token of '
   'the live session in the header x-guest-session-token; service_role for anybody, also when the session has expired. Errors of a class of our own: '
-  'PE409 another account has it already; PE401 no such session, or not this token. 42501: not the caller''s account. '
+  'PE409 another account has it already; PE401 no such session, or not this token; PE422 bookings refer to customers, and the user is none yet. '
+  '42501: not the caller''s account; 23503: no such user. '
   'Example: select convert_guest_to_user(''…guest session…'', ''…user…'')';

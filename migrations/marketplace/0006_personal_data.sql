@@ -510,15 +510,16 @@ comment on function marketplace_internal.forget_account(uuid) is
   'Deletes a user and all that the registry knows of them, in one transaction, and leaves a receipt without the person in it; receipt_id is null where there was no such '
   'user (then what was left of them is forgotten all the same). Example: select * from marketplace_internal.forget_account(''10000000-0000-4000-8000-000000000001'')';
 
--- The earlier sessions of the same browser and email are the same guest's. Whoever of them signed up meanwhile is an account.
+-- The earlier sessions of the same browser and email: an operator forgets them with this one, though nobody is shown them. Whoever of them
+-- signed up meanwhile is an account.
 create or replace function marketplace_internal.unconverted_sessions_with(p_guest_session_id uuid) returns uuid[]
   language plpgsql stable set search_path = '' as $$
 declare
-  ids uuid[] := array[p_guest_session_id];
+  ids uuid[] := p_guest_session_id || array(
+    select earlier.id from public.guest_sessions g
+    join public.guest_sessions earlier on earlier.email = g.email and earlier.metadata ->> 'device' = g.metadata ->> 'device'
+    where g.id = p_guest_session_id and g.metadata ->> 'device' is not null);
 begin
-  if pg_catalog.to_regprocedure('marketplace_internal.guest_sessions_of_browser(uuid)') is not null then
-    ids := ids || array(select b.id from marketplace_internal.guest_sessions_of_browser(p_guest_session_id) b (id));
-  end if;
   return array(
     select distinct i from pg_catalog.unnest(ids) i
     where not exists (select from public.guest_sessions g where g.id = i and g.metadata ? 'converted_to_user_id') order by 1);
@@ -540,7 +541,7 @@ begin
   if pg_catalog.to_regclass('public.guest_sessions') is null then
     raise exception 'public.guest_sessions is missing' using errcode = 'undefined_table', hint = 'Apply 0003_guest_sessions.sql first.';
   end if;
-  -- Whoever books holds key share on the session, and whoever converts holds all of the browser's.
+  -- Whoever books holds key share on the session, and whoever converts holds all of it.
   guests := marketplace_internal.unconverted_sessions_with(p_guest_session_id);
   perform from public.guest_sessions g where g.id = any (guests || p_guest_session_id) order by g.id for update;
   was_there := found;

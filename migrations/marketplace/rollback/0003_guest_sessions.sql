@@ -38,6 +38,7 @@ drop function if exists public.cleanup_expired_guest_sessions();
 drop function if exists marketplace_internal.cleanup_expired_guest_sessions();
 drop function if exists marketplace_internal.release_long_gone_guests();
 drop function if exists marketplace_internal.guest_session_of_nobody();
+drop function if exists marketplace_internal.is_free_analytics_session(text, uuid);
 drop function if exists public.get_guest_session(text);
 drop function if exists marketplace_internal.get_guest_session(text);
 -- Its policies name functions, and one of these its row type; the trigger names a third.

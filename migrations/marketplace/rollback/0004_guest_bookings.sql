@@ -3,12 +3,11 @@
 
 drop function if exists public.convert_guest_to_user(uuid, uuid);
 drop function if exists marketplace_internal.convert_guest_to_user(name, uuid, uuid);
-drop function if exists marketplace_internal.guest_sessions_of_browser(uuid);
 drop function if exists marketplace_internal.emit_guest_event(text, jsonb, uuid, text);
 do $$
 begin
   if to_regclass('public.guest_sessions') is not null then
-    drop function if exists marketplace_internal.emit_guest_converted(public.guest_sessions, uuid, boolean);
+    drop function if exists marketplace_internal.emit_guest_converted(public.guest_sessions, uuid);
   end if;
 end $$;
 

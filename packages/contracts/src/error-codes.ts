@@ -95,6 +95,11 @@ export const REQUEST_ERRORS = {
     help: 'A request with this Idempotency-Key is being answered. Send the same again after Retry-After seconds.',
   },
   already_converted: { status: 409, retryable: false, help: 'This guest session belongs to another account already.' },
+  customer_required: {
+    status: 422,
+    retryable: false,
+    help: 'Finish the sign-up first: the platform’s bookings refer to a customer, and this user has no such row yet. Then ask again.',
+  },
   account_kept: {
     status: 409,
     retryable: false,

@@ -1,6 +1,6 @@
 import type { FastifyInstance, InjectOptions } from 'fastify'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { bearer, cookieOf, guestAsker, signedIn } from '../../../../test/support/guest-http.ts'
+import { bearer, guestAsker, signedIn } from '../../../../test/support/guest-http.ts'
 import { makeUser } from '../../../../test/support/guests.ts'
 import { createMarketplaceDatabase, marketplaceApp } from '../../../../test/support/marketplace.ts'
 import type { TestDatabase } from '../../../../test/support/postgres.ts'
@@ -55,21 +55,40 @@ describe('POST /api/guest/convert', () => {
     expect(events).toEqual([{ session_id: guest.id, properties: { guest_session_id: guest.id } }])
   })
 
-  it('brings the bookings of the session before too, as one sign-up', async () => {
-    const first = await become({ ...ana, email: 'chain@example.com', analytics_session_id: 'tab-1' })
-    await book(first.body.id)
-    const second = await become({ ...ana, email: 'chain@example.com', analytics_session_id: 'tab-2' }, cookieOf(first))
-    await book(second.body.id)
+  it('says that a customer is missing where bookings refer to those, and not that the user is', async () => {
+    const guest = (await become()).body
+    await book(guest.id)
     const user = await makeUser(database.pool)
-    expect((await convert(user, second.body.session_token)).body).toEqual({ bookings: 2 })
-    const { rows } = await database.pool.query(
-      'select event_type, session_id from platform_events where user_id = $1 and event_type like $2 order by session_id',
-      [user, 'Guest%'],
-    )
-    expect(rows).toEqual([
-      { event_type: 'GuestSessionLinked', session_id: 'tab-1' },
-      { event_type: 'GuestConverted', session_id: 'tab-2' },
-    ])
+    await database.pool.query(`alter table bookings drop constraint bookings_customer_id_fkey,
+      add constraint bookings_customer_id_fkey foreign key (customer_id) references customers (id) not valid`)
+    try {
+      expect(await convert(user, guest.session_token)).toMatchObject({
+        status: 422,
+        body: { code: 'customer_required' },
+      })
+      await database.pool.query('insert into customers (id) values ($1)', [user])
+      expect(await convert(user, guest.session_token)).toMatchObject({ status: 200, body: { bookings: 1 } })
+    } finally {
+      await database.pool.query(`alter table bookings drop constraint bookings_customer_id_fkey,
+        add constraint bookings_customer_id_fkey foreign key (customer_id) references auth.users (id) not valid`)
+    }
+  })
+
+  it('is no matter of signing in where another table of the platform’s refuses', async () => {
+    const guest = (await become()).body
+    await book(guest.id)
+    await database.pool.query(`create table visits (booking_id uuid references bookings (id));
+      create function visit() returns trigger language plpgsql as
+        $f$ begin insert into public.visits values (gen_random_uuid()); return null; end $f$;
+      create trigger visit after update on bookings for each row execute function visit()`)
+    try {
+      expect(await convert(await makeUser(database.pool), guest.session_token)).toMatchObject({
+        status: 500,
+        body: { code: 'internal' },
+      })
+    } finally {
+      await database.pool.query('drop function visit() cascade; drop table visits')
+    }
   })
 
   it('refuses who is not signed in, no token, an unknown, an expired one, and a session of an account that is gone', async () => {

@@ -6,7 +6,8 @@ import { inTransaction, type Pool, sqlstateOf } from '@platform-events/postgres'
  * asks, the header carries the token.
  *
  * @returns how many bookings the account has from the guest; the same when asked again
- * @throws RequestError guest_session_required (unknown, expired), already_converted (to another account), sign_in_required (the account is gone)
+ * @throws RequestError guest_session_required (unknown, expired), already_converted (to another account), sign_in_required (the account is gone),
+ *   customer_required (the platform's bookings refer to customers, and the user is none yet)
  */
 export async function convertGuest(pool: Pool, userId: string, sessionToken: string): Promise<number> {
   try {
@@ -24,13 +25,21 @@ export async function convertGuest(pool: Pool, userId: string, sessionToken: str
     })
   } catch (error) {
     const refusal = REFUSALS[sqlstateOf(error) ?? '']
-    throw refusal === undefined ? error : new RequestError(...refusal, { cause: error })
+    if (refusal !== undefined) throw new RequestError(...refusal, { cause: error })
+    if (isOfUsers(error)) throw new RequestError('sign_in_required', 'The platform has no such user.', { cause: error })
+    throw error
   }
 }
 
-/** The function's own SQLSTATEs; 23503 where the platform has no such user any more, or its bookings refer to customers and it has none. */
+/** The function's own SQLSTATEs. */
 const REFUSALS: Record<string, [RequestErrorCode, string]> = {
   PE401: ['guest_session_required', 'This is no token of a live guest session.'],
   PE409: ['already_converted', 'Another account has this guest session.'],
-  '23503': ['sign_in_required', 'The platform has no such user, or no customer of that id.'],
+  PE422: ['customer_required', 'The platform has no customer of this user.'],
+}
+
+/** A foreign key's violation that is about auth.users, and none of a table of the platform's. */
+function isOfUsers(error: unknown): boolean {
+  const { schema, table } = error as { schema?: string; table?: string }
+  return sqlstateOf(error) === '23503' && schema === 'auth' && table === 'users'
 }

@@ -12,8 +12,10 @@ export const GUEST_OPENAPI: OpenApiPart = {
     '/api/guest/session': {
       post: {
         summary: 'Become a guest for 24 hours. Ends the earlier session of this browser for the same email.',
-        description: 'The same answer whether the email is known or not: an email is no proof of anything.',
-        security: [],
+        description:
+          'The same answer whether the email is known or not: an email is no proof of anything. With the live token of an earlier session for the ' +
+          'same email, that one is replaced and its bookings come along.',
+        security: [{}, ...GUEST],
         requestBody: { required: true, content: jsonOf('NewGuestSession') },
         responses: {
           201: answerOf('The session and its token.', 'MadeGuestSession'),
@@ -31,7 +33,7 @@ export const GUEST_OPENAPI: OpenApiPart = {
     },
     '/api/guest/bookings': {
       get: {
-        summary: 'The bookings of a live session, and of those that this browser had before for the same email.',
+        summary: 'The bookings of a live session.',
         security: GUEST,
         responses: {
           200: answerOf('The bookings.', 'GuestBookings'),
@@ -53,6 +55,7 @@ export const GUEST_OPENAPI: OpenApiPart = {
             'sign_in_required',
             'guest_session_required',
             'already_converted',
+            'customer_required',
             'identity_unavailable',
             ...ALWAYS,
           ]),

@@ -1,13 +1,13 @@
 import { createHash } from 'node:crypto'
 import { RequestError } from '@platform-events/contracts'
-import type { FastifyPluginAsync } from 'fastify'
+import type { FastifyPluginAsync, FastifyRequest } from 'fastify'
 import { callerOf } from '../caller.ts'
 import type { MarketplaceContext } from '../context.ts'
 import { parse } from '../parse.ts'
 import { bookingsOfGuest } from './bookings.ts'
 import { convertGuest } from './conversion.ts'
 import { deviceOf } from './device.ts'
-import { guestSessionOf, makeGuestSession } from './sessions.ts'
+import { guestSessionOf, guestTokenOf, makeGuestSession } from './sessions.ts'
 import { CONVERSION, NEW_SESSION } from './shapes.ts'
 
 const BODY_BYTES = 8 * 1024
@@ -15,15 +15,19 @@ const MINUTE_MS = 60_000
 
 /** Of one address each: people behind one router share theirs. */
 const SESSIONS_PER_MINUTE = 30
+/** Apart, so that a form which is filled in wrongly holds up nobody's checkout. */
+const INVALID_PER_MINUTE = 120
 const READS_PER_MINUTE = 240
 const CONVERSIONS_PER_MINUTE = 30
 /** Of one address for one email. */
 const SESSIONS_PER_EMAIL_AND_HOUR = 10
 
 /** Guest checkout: a session, its bookings, and their conversion at the sign-up. */
-export function guestRoutes({ pool, verifyJwt }: MarketplaceContext): FastifyPluginAsync {
+export function guestRoutes({ pool, verifyJwt, origins }: MarketplaceContext): FastifyPluginAsync {
   return async (app) => {
     const perMinute = (max: number) => ({ rateLimit: { max, timeWindow: MINUTE_MS } })
+    const sessionRate = app.createRateLimit({ max: SESSIONS_PER_MINUTE, timeWindow: MINUTE_MS })
+    const invalidRate = app.createRateLimit({ max: INVALID_PER_MINUTE, timeWindow: MINUTE_MS })
     // The address is in the key: a bound that all share would tell whether others have used an email lately.
     const emailRate = app.createRateLimit({
       max: SESSIONS_PER_EMAIL_AND_HOUR,
@@ -33,21 +37,29 @@ export function guestRoutes({ pool, verifyJwt }: MarketplaceContext): FastifyPlu
           .update(`${ip} ${emailIn(body)}`)
           .digest('base64url'),
     })
+    const take = async (rate: typeof sessionRate, request: FastifyRequest, message: string) => {
+      const used = await rate(request)
+      if (!used.isAllowed && used.isExceeded)
+        throw new RequestError('rate_limited', message, { retryAfterSeconds: used.ttl / 1000 })
+    }
 
-    app.post(
-      '/api/guest/session',
-      { bodyLimit: BODY_BYTES, config: perMinute(SESSIONS_PER_MINUTE) },
-      async (request, reply) => {
-        const guest = parse(NEW_SESSION, request.body)
-        const rate = await emailRate(request)
-        if (!rate.isAllowed && rate.isExceeded)
-          throw new RequestError('rate_limited', 'This email has had many guest sessions lately.', {
-            retryAfterSeconds: rate.ttl / 1000,
-          })
-        const session = await makeGuestSession(pool, guest, deviceOf(request, reply))
-        return reply.code(201).send(session)
+    app.post('/api/guest/session', {
+      bodyLimit: BODY_BYTES,
+      // Also of what is no JSON, or too long.
+      errorHandler: async (error, request) => {
+        const isTheirs = error instanceof RequestError ? error.code === 'invalid_query' : isClientError(error)
+        if (isTheirs) await take(invalidRate, request, 'This address has sent many requests that are not valid.')
+        throw error
       },
-    )
+      handler: async (request, reply) => {
+        // An address is not mended: it would be another's.
+        const guest = parse(NEW_SESSION, request.body, ['email'])
+        await take(sessionRate, request, 'This address has made many guest sessions lately.')
+        await take(emailRate, request, 'This email has had many guest sessions lately.')
+        const browser = { device: deviceOf(request, reply, origins), earlierToken: guestTokenOf(request) }
+        return reply.code(201).send(await makeGuestSession(pool, guest, browser))
+      },
+    })
 
     app.get('/api/guest/session', { config: perMinute(READS_PER_MINUTE) }, (request) => guestSessionOf(pool, request))
 
@@ -66,6 +78,11 @@ export function guestRoutes({ pool, verifyJwt }: MarketplaceContext): FastifyPlu
       },
     )
   }
+}
+
+/** Fastify's own, before there is a body. */
+function isClientError({ statusCode }: { statusCode?: number | undefined }): boolean {
+  return statusCode !== undefined && statusCode >= 400 && statusCode < 500
 }
 
 /** As it is stored: Ana@… and ana@… are one. */

@@ -10,8 +10,20 @@ const phone = z
   .transform((text) => text || null)
 const analyticsSession = z.string().min(1).max(128)
 
-/** One form of an address: no blanks around it, lower case (ASCII: others are refused), as the table's trigger has it. */
-const email = z.string().trim().toLowerCase().max(254).pipe(z.email('wants an e-mail address'))
+/**
+ * Something on both sides of one @, no blanks but in quotes, no control characters nor halves of a character. Whether mail arrives, only mail
+ * tells: RFC 6531 lets nearly every character into an address.
+ */
+const ADDRESS = /^(?:"(?:[^"\\]|\\.)+"|[^\s@"]+)@[^\s@"]+$/u
+const UNPRINTABLE = /[\p{Control}\p{Surrogate}]/u
+
+/** One form of an address: no blanks around it, lower case, as the table's trigger has it. */
+const email = z
+  .string()
+  .trim()
+  .toLowerCase()
+  .max(320)
+  .refine((text) => ADDRESS.test(text) && !UNPRINTABLE.test(text), 'wants an e-mail address')
 
 export const NEW_SESSION = z.strictObject({
   email,
@@ -19,7 +31,10 @@ export const NEW_SESSION = z.strictObject({
   phone,
   analytics_session_id: analyticsSession
     .optional()
-    .describe("The tracker's session (getAnalyticsSessionId()), whose events become the user's at the sign-up"),
+    .describe(
+      "The tracker's session (getAnalyticsSessionId()), whose events become the user's at the sign-up. It is a credential of the guest's own " +
+        "browser: do not put it into links, nor show it to others. One that is another guest's or a user's is passed over, silently.",
+    ),
 })
 
 export const CONVERSION = z.strictObject({ session_token: z.string().min(16).max(200) })
