@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto'
+import { readFileSync } from 'node:fs'
 import type { PoolClient } from '@platform-events/postgres'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { blocksOf } from '../docs/examples.ts'
 import { asCaller, type Caller, sqlstate } from '../support/callers.ts'
 import { bookAsGuest, carrying, type MadeGuest, makeGuest, makeUser } from '../support/guests.ts'
 import { createMarketplaceDatabase } from '../support/marketplace.ts'
@@ -128,6 +130,41 @@ it('are tied to another guest’s session by no update of a user’s, who else c
   )
   expect(await change(`notes = 'x'`, rows[0]!.id)).toBe(1)
   await database.pool.query('delete from bookings where id = $1', [rows[0]!.id])
+})
+
+it('move to another session by the login that owns the table, though it may take on the API’s roles', async () => {
+  const next = await makeGuest(database.pool)
+  const client = await database.pool.connect()
+  try {
+    await client.query(`begin; create role platform_owner in role authenticated; grant create on schema public to platform_owner;
+      alter table bookings owner to platform_owner; set local role platform_owner`)
+    const moved = await client.query('update bookings set guest_session_id = $1 where guest_session_id = $2', [
+      next.id,
+      guest.id,
+    ])
+    expect(moved.rowCount).toBeGreaterThan(0)
+  } finally {
+    await client.query('rollback')
+    client.release()
+  }
+})
+
+it('are made as docs/marketplace.md shows it in SQL', async () => {
+  const { token } = await makeGuest(database.pool)
+  const example = blocksOf(readFileSync(new URL('../../docs/marketplace.md', import.meta.url), 'utf8')).find(
+    ({ language }) => language === 'sql',
+  )!
+  expect(example.text).toContain('…token…')
+  const client = await database.pool.connect()
+  try {
+    const results = await client.query(example.text.replace('…token…', token).replace('commit;', 'rollback;'))
+    const [inserted] = (results as unknown as { command: string; rows: unknown[] }[]).filter(
+      ({ command }) => command === 'INSERT',
+    )
+    expect(inserted?.rows).toEqual([{ id: expect.any(String), status: 'pending' }])
+  } finally {
+    client.release()
+  }
 })
 
 it('of an account that is deleted are nobody’s, where the platform’s foreign key says set null', async () => {
