@@ -43,6 +43,7 @@ describeInBrowser('the page of a running standalone', () => {
 
   test('a visit from search to booking becomes a funnel, each click within a second', async () => {
     const page = await open(`${standalone.url}/#token=${standalone.access.operator_token}`)
+    await page.locator('#status[data-state="live"]').waitFor()
     const clicks: [string | RegExp, string][] = [
       ['Find professionals', 'SearchStarted'],
       [/Luz Marina/, 'ProfessionalViewed'],

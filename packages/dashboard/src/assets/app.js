@@ -25,6 +25,7 @@ const PAUSE_MS = 250
 const POLL_MS = 10_000
 const LEDGER_MS = 2000
 const MONITORING_MS = 30_000
+const MONITORING_AFTER_MS = 2000
 
 const desk = document.getElementById('desk')
 const status = document.getElementById('status')
@@ -59,7 +60,8 @@ function connect() {
   setState('connecting')
   void refresh()
   void refreshLedger()
-  void refreshMonitoring()
+  // What people click for comes first.
+  setTimeout(refreshMonitoring, MONITORING_AFTER_MS)
   stopFollowing = followTail(
     (event) => {
       parts.tail.add(event)
