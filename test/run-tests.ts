@@ -3,7 +3,7 @@ import { startVitest } from 'vitest/node'
 
 process.stdout.write(
   'Running all tests: unit, Postgres 15 and 18 (embedded), Kafka (a real broker), a real Chromium, whole processes, the attacker.\n' +
-    'About 13 minutes on 2 cores. A tier whose part is missing here is skipped and says why; with CI=true that is a failure.\n\n',
+    'About 14 minutes on 2 cores. A tier whose part is missing here is skipped and says why; with CI=true that is a failure.\n\n',
 )
 const vitest = await startVitest('test', process.argv.slice(2), { run: true, watch: false })
 const count = { passed: 0, failed: 0, skipped: 0 }
