@@ -95,6 +95,11 @@ test('a guest searches, books, signs up, chats, exports and is forgotten, and th
   expect(receipt).toContain('platform_events')
   expect(await counts()).toEqual({ ...booked, GuestConverted: 1 })
   expect(await funnel()).toEqual([1, 1, 0, 0])
+  const hers = await pool.query('select from public.platform_events where user_id = $1 or session_id = $2', [
+    ANA.id,
+    ANA.session,
+  ])
+  expect(hers.rowCount).toBe(0)
   expect(await rollupDifferences(pool)).toEqual([])
   expect((await pool.query('select count(*)::int as n from public.bookings')).rows).toEqual([{ n: 1 }])
   expect((await pool.query('select user_id from public.amara_conversations')).rows).toEqual([{ user_id: BEN.id }])
